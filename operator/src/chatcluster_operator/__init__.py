@@ -1,0 +1,1 @@
+"""The operator: turns one ChatCluster object into a running chat platform."""

@@ -1,0 +1,1 @@
+"""Files and thumbnails over an S3 store."""

@@ -1,0 +1,1 @@
+"""The API gateway: token check, rate limits, streaming proxy."""
