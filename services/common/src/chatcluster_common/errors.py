@@ -1,0 +1,145 @@
+"""Errors as the contract has them: RFC 9457 problems, over HTTP and in Socket.IO acknowledgements alike."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from chatcluster_common import context, logs
+
+MEDIA_TYPE = "application/problem+json"
+log = logs.get_logger(__name__)
+
+
+class FieldError(BaseModel):
+    """One field that was refused."""
+
+    field: str = Field(description="Where it stands, with dots: `body.username`.")
+    message: str
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457 problem document."""
+
+    type: str = Field(description="`urn:chatcluster:problem:<code>`")
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="Short, stable, for programs: `not_found`.")
+    request_id: str
+    errors: list[FieldError] | None = Field(default=None, description="Refused fields, for code `invalid`.")
+
+
+class Problem(Exception):  # noqa: N818 the RFC's own word
+    """Raise it anywhere below a route or event handler; the caller gets it as a problem document.
+
+    `detail` is shown to the caller: say what happened and what to do, nothing internal.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+    def document(self) -> dict[str, Any]:
+        """The problem as plain JSON values, bound to the current request."""
+        return ProblemDetails(
+            type=f"urn:chatcluster:problem:{self.code}",
+            title=HTTPStatus(self.status).phrase,
+            status=self.status,
+            detail=self.detail,
+            code=self.code,
+            request_id=context.request_id.get(),
+            errors=self.errors or None,
+        ).model_dump(exclude_none=True)
+
+    def response(self) -> Response:
+        """The problem as an HTTP response."""
+        return Response(
+            orjson.dumps(self.document()), status_code=self.status, media_type=MEDIA_TYPE, headers=self.headers
+        )
+
+
+def unauthorized(detail: str = "Sign in: the access token is missing, malformed or expired.") -> Problem:
+    """401, for a caller we do not know."""
+    return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def forbidden(detail: str) -> Problem:
+    """403, for a caller we know who may not do this."""
+    return Problem(403, "forbidden", detail)
+
+
+def not_found(what: str) -> Problem:
+    """404; also for things the caller may not know of, so that ids cannot be probed."""
+    return Problem(404, "not_found", f"There is no such {what}, or you have no access to it.")
+
+
+def conflict(code: str, detail: str) -> Problem:
+    """409, for a request that contradicts what is stored."""
+    return Problem(409, code, detail)
+
+
+def invalid(field: str, message: str) -> Problem:
+    """422 for one field that a rule, rather than the schema, refuses."""
+    return Problem(
+        422, "invalid", f"The request has an invalid field: {field}.", errors=[FieldError(field=field, message=message)]
+    )
+
+
+def unavailable(detail: str = "A part of the service is not available. Try again shortly.") -> Problem:
+    """503 with `Retry-After`, for a store or a service that does not answer."""
+    return Problem(503, "unavailable", detail, headers={"Retry-After": "1"})
+
+
+def from_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    """422 from pydantic's error list. The refused input is not repeated: it may be a password."""
+    fields = [FieldError(field=".".join(str(part) for part in e["loc"]), message=str(e["msg"])) for e in errors]
+    names = ", ".join(f.field for f in fields[:5])
+    return Problem(422, "invalid", f"The request has invalid fields: {names}.", errors=fields)
+
+
+_HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+
+
+def install(app: FastAPI) -> None:
+    """Make every error that leaves `app` a problem document."""
+
+    async def on_problem(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)  # noqa: S101 registered for this type alone
+        return error.response()
+
+    async def on_validation(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        return from_validation(error.errors()).response()
+
+    async def on_http(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        code = _HTTP_CODES.get(error.status_code, "bad_request" if error.status_code < 500 else "internal")
+        return Problem(error.status_code, code, str(error.detail), headers=error.headers).response()
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(HTTPException, on_http)
+
+
+def internal(error: BaseException) -> Problem:
+    """500 for what nobody expected: the cause goes to the log, never to the caller."""
+    log.error("unexpected error", error_type=type(error).__name__, exc_info=error)
+    return Problem(500, "internal", "Something went wrong on our side. Quote the request id when you report it.")
