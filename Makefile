@@ -1,0 +1,75 @@
+# ChatCluster's commands. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+NAME ?= chatcluster
+TEST_NAME ?= chatcluster-test
+
+UV = $$(environments/bootstrap.sh)
+BIN := .venv/bin
+LOCAL := $(BIN)/chatcluster-local
+PYTEST := $(BIN)/pytest
+
+.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-operator test-cluster measure
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.synced: uv.lock pyproject.toml $(wildcard */pyproject.toml services/*/pyproject.toml environments/*/pyproject.toml)
+	@$(UV) sync --locked --quiet
+	@touch $@
+
+up: .venv/.synced ## Everything: programs, images, cluster, operator, one ChatCluster; prints where to chat
+	@$(LOCAL) up --name $(NAME)
+
+down: .venv/.synced ## Stop the local cluster and remove all of it
+	@$(LOCAL) down --name $(NAME)
+
+status: .venv/.synced ## What runs, and how it is
+	@$(LOCAL) status --name $(NAME)
+
+url: .venv/.synced ## Print the edge's address
+	@$(LOCAL) url --name $(NAME)
+
+kubeconfig: .venv/.synced ## Print the path of the cluster's kubeconfig
+	@$(LOCAL) kubeconfig --name $(NAME)
+
+clean: .venv/.synced ## `down`, and remove state, caches and the virtual environment
+	@$(LOCAL) clean --name $(NAME) --cache
+	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+lint: .venv/.synced ## Style, types, import directions, generated files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --config operator/.importlinter
+	@$(BIN)/python -m chatcluster_operator.api.crd --check
+	@$(BIN)/python -m chatcluster_operator.install --check
+	@$(BIN)/pyright
+
+format: .venv/.synced ## Mend style in place
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+generate: .venv/.synced ## Write the CRD and install.yaml anew from the code
+	@$(BIN)/python -m chatcluster_operator.api.crd --write
+	@$(BIN)/python -m chatcluster_operator.install --write
+
+test: lint test-fast test-operator test-cluster ## Every test, the ones on a real cluster included
+
+test-fast: .venv/.synced ## Without a cluster: rules, and services against real stores
+	@tests/support/install-stores.sh
+	@$(PYTEST) tests/unit tests/services
+
+test-operator: .venv/.synced ## The operator against a real API server
+	@$(LOCAL) programs
+	@$(PYTEST) tests/operator
+
+test-cluster: .venv/.synced ## End to end, on a cluster of its own that goes away afterwards
+	@trap '$(LOCAL) down --name $(TEST_NAME)' EXIT; \
+	$(LOCAL) up --name $(TEST_NAME); \
+	CHATCLUSTER_NAME=$(TEST_NAME) $(PYTEST) tests/e2e tests/chaos tests/load
+
+measure: .venv/.synced ## Make the figures in tests/results/skeleton.json anew (needs `make up`)
+	@CHATCLUSTER_NAME=$(NAME) $(BIN)/python tests/load/skeleton.py
