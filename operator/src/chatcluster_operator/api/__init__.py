@@ -1,0 +1,63 @@
+"""The API types: what a ChatCluster may say and what the operator says back. Every other room shares them."""
+
+from chatcluster_operator.api.cluster import ChatCluster, InvalidSpecError
+from chatcluster_operator.api.constants import (
+    API_VERSION,
+    APP_NAME,
+    COMPONENTS,
+    EDGE,
+    FIELD_MANAGER,
+    GROUP,
+    IMAGE_CATALOGUE,
+    KIND,
+    LABEL_COMPONENT,
+    LABEL_INSTANCE,
+    LABEL_MANAGED_BY,
+    LABEL_NAME,
+    MAX_NAME_LENGTH,
+    PLURAL,
+    SERVICES,
+    SHORT_NAME,
+    SINGULAR,
+    STORES,
+    VERSION,
+)
+from chatcluster_operator.api.spec import ChatClusterSpec, DeletionPolicy
+from chatcluster_operator.api.status import (
+    ChatClusterStatus,
+    ComponentStatus,
+    Condition,
+    ConditionStatus,
+    InventoryItem,
+)
+
+__all__ = [
+    "API_VERSION",
+    "APP_NAME",
+    "COMPONENTS",
+    "EDGE",
+    "FIELD_MANAGER",
+    "GROUP",
+    "IMAGE_CATALOGUE",
+    "KIND",
+    "LABEL_COMPONENT",
+    "LABEL_INSTANCE",
+    "LABEL_MANAGED_BY",
+    "LABEL_NAME",
+    "MAX_NAME_LENGTH",
+    "PLURAL",
+    "SERVICES",
+    "SHORT_NAME",
+    "SINGULAR",
+    "STORES",
+    "VERSION",
+    "ChatCluster",
+    "ChatClusterSpec",
+    "ChatClusterStatus",
+    "ComponentStatus",
+    "Condition",
+    "ConditionStatus",
+    "DeletionPolicy",
+    "InvalidSpecError",
+    "InventoryItem",
+]

@@ -1,0 +1,84 @@
+"""The status of a ChatCluster, by the Kubernetes conventions for conditions."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from chatcluster_operator.api.model import Model
+
+
+class ConditionStatus(StrEnum):
+    """Whether a condition holds."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(Model):
+    """One aspect of the state, for people and for `kubectl wait`."""
+
+    type: Annotated[str, StringConstraints(min_length=1, max_length=316)]
+    """Name of the aspect, such as Ready."""
+    status: ConditionStatus
+    """Whether it holds: True, False or Unknown."""
+    observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """Generation of the spec that this speaks of."""
+    last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When `status` last changed, RFC 3339."""
+    reason: Annotated[str, StringConstraints(max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
+    """Why, in one word that programs may rely on."""
+    message: Annotated[str, StringConstraints(max_length=32768)] = ""
+    """Why, and what to do about it, for people."""
+
+
+class ComponentStatus(Model):
+    """How one component does."""
+
+    name: Annotated[str, StringConstraints(max_length=63)]
+    """Component, such as gateway."""
+    ready: Annotated[int, Field(ge=0)] = 0
+    """Replicas that are ready."""
+    wanted: Annotated[int, Field(ge=0)] = 0
+    """Replicas that there should be."""
+
+
+class InventoryItem(Model):
+    """One object that the operator made, recorded so that it can be removed once it is no longer wanted."""
+
+    api_version: Annotated[str, StringConstraints(max_length=253)]
+    """Group and version of the object."""
+    kind: Annotated[str, StringConstraints(max_length=63)]
+    """Its kind."""
+    name: Annotated[str, StringConstraints(max_length=253)]
+    """Its name."""
+
+
+class ChatClusterStatus(Model):
+    """What a ChatCluster is, as last observed."""
+
+    observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] | None = None
+    """Generation of the spec that was last acted on."""
+    version: Annotated[str, StringConstraints(max_length=63)] | None = None
+    """Release that all components run; during a change, the one before it."""
+    url: Annotated[str, StringConstraints(max_length=253)] | None = None
+    """Address of the edge."""
+    conditions: Annotated[
+        list[Condition],
+        Field(
+            max_length=32,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = Field(default_factory=list[Condition])
+    """State by aspect; Ready sums it up."""
+    components: Annotated[
+        list[ComponentStatus],
+        Field(
+            max_length=64,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = Field(default_factory=list[ComponentStatus])
+    """State by component."""
+    inventory: Annotated[list[InventoryItem], Field(max_length=512)] = Field(default_factory=list[InventoryItem])
+    """Every object that the operator made for this ChatCluster."""

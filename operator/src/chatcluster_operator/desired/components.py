@@ -1,0 +1,88 @@
+"""Which components a ChatCluster has, what it refers to, and which images it needs."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from chatcluster_operator.api import EDGE, SERVICES, STORES, ChatCluster
+from chatcluster_operator.api.spec import Service, Store
+from chatcluster_operator.desired.common import object_name
+from chatcluster_operator.desired.types import Component, MissingImageError, Reference, ReferenceKind, WorkloadKind
+
+EXTERNAL_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "postgres": ("url",),
+    "mongodb": ("url",),
+    "redis": ("url",),
+    "kafka": ("bootstrap", "username", "password"),
+    "objects": ("endpoint", "bucket", "region", "access_key", "secret_key"),
+}
+"""What the Secret of an external store must hold."""
+
+SMTP_KEYS: Final = ("username", "password")
+
+
+def store(cluster: ChatCluster, name: str) -> Store:
+    """The spec of the store of that name."""
+    return getattr(cluster.spec, name)
+
+
+def service(cluster: ChatCluster, name: str) -> Service:
+    """The spec of the service of that name."""
+    return getattr(cluster.spec.services, name)
+
+
+def components(cluster: ChatCluster) -> list[Component]:
+    """The managed components, stores first; an external store is absent."""
+    managed = [name for name in STORES if store(cluster, name).external is None]
+    return [
+        *(Component(name, WorkloadKind.STATEFUL_SET, object_name(cluster, name), 1) for name in managed),
+        *(
+            Component(
+                name,
+                WorkloadKind.DEPLOYMENT,
+                object_name(cluster, name),
+                service(cluster, name).autoscaling.min_replicas,
+            )
+            for name in SERVICES
+        ),
+        Component(EDGE, WorkloadKind.DEPLOYMENT, object_name(cluster, EDGE), cluster.spec.edge.replicas),
+    ]
+
+
+def required(cluster: ChatCluster) -> list[Reference]:
+    """All that must exist before the ChatCluster can work, each with the field that asks for it."""
+    spec = cluster.spec
+    references: list[Reference] = []
+    from_catalogue = tuple(item.name for item in components(cluster) if item.name not in spec.images.overrides)
+    if from_catalogue:
+        references.append(Reference(ReferenceKind.RELEASE, spec.version, "spec.version", from_catalogue))
+    for index, name in enumerate(spec.images.pull_secrets):
+        references.append(
+            Reference(ReferenceKind.SECRET, name, f"spec.images.pullSecrets[{index}]", (".dockerconfigjson",))
+        )
+    for name in STORES:
+        chosen = store(cluster, name)
+        if chosen.external is not None:
+            field = f"spec.{name}.external.secretName"
+            references.append(Reference(ReferenceKind.SECRET, chosen.external.secret_name, field, EXTERNAL_KEYS[name]))
+        elif chosen.volume.storage_class_name is not None:
+            field = f"spec.{name}.storage.storageClassName"
+            references.append(Reference(ReferenceKind.STORAGE_CLASS, chosen.volume.storage_class_name, field))
+    smtp = spec.notification.smtp
+    if smtp is not None and smtp.secret_name is not None:
+        references.append(
+            Reference(ReferenceKind.SECRET, smtp.secret_name, "spec.notification.smtp.secretName", SMTP_KEYS)
+        )
+    return references
+
+
+def resolve_images(cluster: ChatCluster, catalogue: Mapping[str, str]) -> dict[str, str]:
+    """The image of each managed component. `catalogue` is the release's map from component to image.
+
+    Raises MissingImageError when a component is in neither the catalogue nor `spec.images.overrides`.
+    """
+    available = {**catalogue, **cluster.spec.images.overrides}
+    wanted = [item.name for item in components(cluster)]
+    missing = tuple(name for name in wanted if name not in available)
+    if missing:
+        raise MissingImageError(cluster.spec.version, missing)
+    return {name: available[name] for name in wanted}
