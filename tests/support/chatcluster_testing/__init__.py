@@ -1,0 +1,1 @@
+"""Helpers of the tests: real stores and services as processes, tokens, clients."""

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Installs what the service tests run as processes: PostgreSQL (15 or later), Redis and Maven (for Kafka's jars), each from
+# Debian, none of them as a system service. Does nothing where all are present; needs root where something is missing.
+set -eu
+
+missing=""
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+command -v redis-server >/dev/null 2>&1 || command -v redis-check-rdb >/dev/null 2>&1 || missing="$missing redis-tools"
+command -v mvn >/dev/null 2>&1 || missing="$missing maven"
+command -v setpriv >/dev/null 2>&1 || missing="$missing util-linux"
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo "install-stores: missing:$missing. Install them, or run this script as root." >&2
+    exit 1
+fi
+
+# The package would make a database cluster and start it; this tells it not to, for this installation alone.
+no_cluster=/etc/postgresql-common/createcluster.d/chatcluster-tests.conf
+mkdir -p "$(dirname "$no_cluster")"
+trap 'rm -f "$no_cluster"' EXIT
+echo "create_main_cluster = false" >"$no_cluster"
+
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+# shellcheck disable=SC2086 # a list of package names
+apt-get install -y -q --no-install-recommends $missing
