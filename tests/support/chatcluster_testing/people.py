@@ -1,0 +1,334 @@
+"""People who chat: a client of the public contract, written as the contract tells a client to behave.
+
+A send is repeated under the same `client_id` until it is acknowledged; after a connection is lost the device connects
+(which subscribes) and only then catches up with `sync`. Everything a device sees goes into an `Inbox`.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import secrets
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import aiohttp
+import socketio
+from socketio.exceptions import SocketIOError
+
+Transport = Literal["websocket", "polling"]
+Message = dict[str, Any]
+
+CALL_SECONDS = 5
+PATIENCE_SECONDS = 90.0
+"""How long a person goes on trying to send or to connect before the test fails."""
+
+
+class Refused(Exception):  # noqa: N818 an answer, not a fault
+    """A REST call or an event that was answered with a problem."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        super().__init__(f"{problem.get('status')} {problem.get('code')}: {problem.get('detail')}")
+        self.problem = problem
+
+
+class Inbox:
+    """What one person has seen of each conversation, by `seq`."""
+
+    def __init__(self) -> None:
+        self.messages: dict[str, dict[int, Message]] = defaultdict(dict)
+        self.repeats = 0
+        """How often the same message came again."""
+        self.contradictions: list[tuple[Message, Message]] = []
+        """Two different messages under one `seq`: must stay empty."""
+        self.changed = asyncio.Event()
+
+    def add(self, message: Message) -> bool:
+        """Take in a message; False when it was there already."""
+        seen = self.messages[message["conversation_id"]]
+        before = seen.get(message["seq"])
+        if before is not None:
+            self.repeats += 1
+            if before["id"] != message["id"]:
+                self.contradictions.append((before, message))
+            return False
+        seen[message["seq"]] = message
+        self.changed.set()
+        return True
+
+    def last_seq(self, conversation_id: str) -> int:
+        """The highest `seq` up to which nothing is missing; what `sync` is asked from."""
+        seen = self.messages[conversation_id]
+        return next(n for n in itertools.count() if n + 1 not in seen)
+
+
+class Device:
+    """One Socket.IO connection of a person, kept up until it is closed."""
+
+    def __init__(self, person: "Person", *, transport: Transport, path: str = "/socket.io") -> None:
+        self.person = person
+        self.transport = transport
+        self.path = path
+        self.events: dict[str, list[Any]] = defaultdict(list)
+        """Every event other than `message:new`, by name, in order."""
+        self.deliveries: list[tuple[str, float]] = []
+        """(client_id, monotonic seconds) of each live message, in order of arrival."""
+        self.outages: list[float] = []
+        """Seconds of each time without a connection."""
+        self.drained = 0
+        self._client: socketio.AsyncClient | None = None
+        self._online = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+        self._after_connect: list[Callable[[], Awaitable[None]]] = []
+
+    async def open(self) -> Self:
+        """Connect, and from then on stay connected."""
+        await self._connect()
+        self._keeper = asyncio.create_task(self._keep())
+        return self
+
+    async def close(self) -> None:
+        """Disconnect and stay away."""
+        if self._keeper:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        if self._client:
+            await self._client.disconnect()
+
+    async def call(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Send an event, return its acknowledgement; raises `Refused`, or ConnectionError for none in time."""
+        if not self._client or not self._client.connected:
+            raise ConnectionError("not connected")
+        lost = asyncio.create_task(self._lost.wait())
+        call = asyncio.create_task(self._client.call(event, data, timeout=CALL_SECONDS))
+        try:
+            await asyncio.wait({lost, call}, return_when=asyncio.FIRST_COMPLETED)
+            if not call.done():
+                raise ConnectionError("the connection was lost before the acknowledgement")
+            try:
+                answer = call.result()
+            except SocketIOError as error:
+                raise ConnectionError(str(error)) from error
+        finally:
+            for task in (lost, call):
+                task.cancel()
+            await asyncio.gather(lost, call, return_exceptions=True)
+        assert isinstance(answer, dict), f"{event} was acknowledged with {answer!r}"
+        if not answer["ok"]:
+            raise Refused(answer["error"])
+        return answer
+
+    async def online(self) -> None:
+        """Wait until there is a connection."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self._online.wait()
+
+    async def send(self, conversation_id: str, body: str) -> Message:
+        """Send as the contract tells clients to: again under the same `client_id` until acknowledged."""
+        client_id = str(uuid.uuid4())
+        self.person.sent_at[client_id] = time.monotonic()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                answer = await self.call(
+                    "message:send", {"conversation_id": conversation_id, "client_id": client_id, "body": body}
+                )
+            except (ConnectionError, Refused) as error:
+                if isinstance(error, Refused) and error.problem["status"] < 500:
+                    raise
+                if time.monotonic() > deadline:
+                    raise
+                self.person.retries += 1
+                await asyncio.sleep(0.1)
+                await self.online()
+                continue
+            self.person.acknowledged[client_id] = answer["message"]
+            self.person.acknowledged_at[client_id] = time.monotonic()
+            return answer["message"]
+
+    async def sync(self) -> None:
+        """Fetch what was missed in every conversation that the inbox knows, until nothing more is left."""
+        inbox = self.person.inbox
+        pending = {c: inbox.last_seq(c) for c in list(inbox.messages)}
+        while pending:
+            answer = await self.call("sync", {"conversations": pending})
+            for message in answer["messages"]:
+                inbox.add(message)
+            pending = {c: inbox.last_seq(c) for c in answer["more"]}
+
+    async def wait_for(self, event: str, match: Callable[[Any], bool], seconds: float = 15.0) -> Any:
+        """The first event of that name that matches, past ones included."""
+        async with asyncio.timeout(seconds):
+            while True:
+                self._changed.clear()
+                for data in self.events[event]:
+                    if match(data):
+                        return data
+                await self._changed.wait()
+
+    async def _connect(self) -> None:
+        # IP addresses have no cookies by default, and long-polling needs the edge's sticky one.
+        session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        client = socketio.AsyncClient(reconnection=False, http_session=session)
+        client.on("message:new", self._on_message)
+        client.on("*", self._on_event)
+        client.on("disconnect", self._on_disconnect)
+        self._lost.clear()
+        try:
+            await client.connect(
+                self.person.edge,
+                auth={"token": await self.person.token()},
+                transports=[self.transport],
+                socketio_path=self.path,
+                wait_timeout=10,
+            )
+        except BaseException:
+            await session.close()
+            raise
+        self._session = session
+        self._client = client
+        self._online.set()
+
+    async def _keep(self) -> None:
+        while True:
+            await self._lost.wait()
+            began = time.monotonic()
+            self._online.clear()
+            await self._session.close()
+            for attempt in itertools.count():
+                try:
+                    await self._connect()
+                    await self.sync()
+                    break
+                except (SocketIOError, aiohttp.ClientError, OSError, TimeoutError):
+                    if time.monotonic() - began > PATIENCE_SECONDS:
+                        raise
+                    await asyncio.sleep(min(0.1 * 2**attempt, 1.0) * (0.5 + secrets.randbelow(100) / 200))
+            self.outages.append(time.monotonic() - began)
+
+    def _on_message(self, message: Message) -> None:
+        if self.person.inbox.add(message):
+            self.deliveries.append((message["client_id"], time.monotonic()))
+
+    def _on_event(self, event: str, data: Any = None) -> None:
+        if event == "server:draining":
+            self.drained += 1
+        self.events[event].append(data)
+        self._changed.set()
+
+    def _on_disconnect(self, *_reason: object) -> None:
+        self._lost.set()
+        self._online.clear()
+
+
+class Person:
+    """An account: REST calls with its token, and its devices."""
+
+    def __init__(self, edge: str, session: aiohttp.ClientSession, tokens: dict[str, Any]) -> None:
+        self.edge = edge
+        self.user: dict[str, Any] = tokens["user"]
+        self.id: str = tokens["user"]["id"]
+        self.inbox = Inbox()
+        self.sent_at: dict[str, float] = {}
+        self.acknowledged: dict[str, Message] = {}
+        self.acknowledged_at: dict[str, float] = {}
+        self.retries = 0
+        self._session = session
+        self._tokens = tokens
+        self._token_until = time.monotonic() + tokens["expires_in"] - 60
+        self._devices: list[Device] = []
+
+    @classmethod
+    async def register(cls, edge: str, name: str = "person") -> Self:
+        """A new account with a name of its own."""
+        session = aiohttp.ClientSession(
+            cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=aiohttp.ClientTimeout(total=30)
+        )
+        username = f"{name}_{secrets.token_hex(4)}"
+        body = {"username": username, "email": f"{username}@example.com", "password": secrets.token_urlsafe(16)}
+        try:
+            tokens = await _rest(session, "POST", f"{edge}/api/v1/auth/register", json=body)
+        except BaseException:
+            await session.close()
+            raise
+        return cls(edge, session, tokens)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        for device in self._devices:
+            await device.close()
+        await self._session.close()
+
+    async def token(self) -> str:
+        """An access token that is good for a while."""
+        if time.monotonic() > self._token_until:
+            self._tokens = await _rest(
+                self._session,
+                "POST",
+                f"{self.edge}/api/v1/auth/refresh",
+                json={"refresh_token": self._tokens["refresh_token"]},
+            )
+            self._token_until = time.monotonic() + self._tokens["expires_in"] - 60
+        return self._tokens["access_token"]
+
+    async def rest(self, method: str, path: str, **options: Any) -> Any:
+        """A call below `/api/v1`; the JSON answer, or None when it is empty. Raises `Refused`."""
+        headers = {"Authorization": f"Bearer {await self.token()}"}
+        return await _rest(self._session, method, f"{self.edge}/api/v1{path}", headers=headers, **options)
+
+    async def read(self, path: str) -> tuple[bytes, str]:
+        """The bytes and content type below `/api/v1`."""
+        headers = {"Authorization": f"Bearer {await self.token()}"}
+        async with self._session.get(f"{self.edge}/api/v1{path}", headers=headers) as response:
+            response.raise_for_status()
+            return await response.read(), response.content_type
+
+    async def device(self, transport: Transport = "websocket", path: str = "/socket.io") -> Device:
+        """A connected device of this person; it closes with the person."""
+        device = Device(self, transport=transport, path=path)
+        self._devices.append(device)
+        return await device.open()
+
+    async def conversation(self, *members: "Person", kind: str = "direct", name: str | None = None) -> str:
+        """A new conversation with `members`; its id. Everybody's inbox knows it from then on."""
+        body: dict[str, Any] = {"type": kind, "members": [m.id for m in members]}
+        if name:
+            body["name"] = name
+        conversation = await self.rest("POST", "/conversations", json=body)
+        for person in (self, *members):
+            _ = person.inbox.messages[conversation["id"]]
+        return conversation["id"]
+
+    async def history(self, conversation_id: str) -> list[Message]:
+        """The whole conversation as the store has it, oldest first."""
+        messages: list[Message] = []
+        while True:
+            after = messages[-1]["seq"] if messages else 0
+            page = await self.rest("GET", f"/conversations/{conversation_id}/messages?after_seq={after}&limit=200")
+            if not page["items"]:
+                return messages
+            messages += page["items"]
+
+
+async def _rest(session: aiohttp.ClientSession, method: str, url: str, **options: Any) -> Any:
+    """One call; a refusal for lack of capacity is tried again as the answer says, within reason."""
+    for _ in range(20):
+        async with session.request(method, url, **options) as response:
+            body = await response.json(content_type=None) if response.status != 204 else None
+            if response.status == 429:
+                await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
+                continue
+            if response.status >= 400:
+                raise Refused(body or {"status": response.status})
+            return body
+    raise Refused({"status": 429, "code": "rate_limited", "detail": url})
