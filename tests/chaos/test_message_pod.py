@@ -17,7 +17,7 @@ TRANSPORTS = ("websocket", "websocket", "polling")
 
 
 async def talk_through(edge: str, fault: Callable[[], Awaitable[None]]) -> tuple[Verdict, list[Person], list[float]]:
-    """Six people in a group talk until `fault` is over and then some; what the check says, and every outage in seconds."""
+    """Six people talk until `fault` is over and then some; what the check says, and every outage in seconds."""
     async with people(edge) as (persons, room):
         devices = [await p.device(TRANSPORTS[i % len(TRANSPORTS)]) for i, p in enumerate(persons)]
         over = asyncio.Event()
