@@ -1,1 +1,5 @@
-"""The edge proxy: its commented configuration template and the function that renders it."""
+"""The edge proxy's configuration: a commented template, and the function that renders it."""
+
+from chatcluster_haproxy.render import Backend, EdgeConfig, render
+
+__all__ = ["Backend", "EdgeConfig", "render"]
