@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from chatcluster_testing.postgres import Postgres, running_postgres
 from chatcluster_testing.redis import Redis, running_redis
+from chatcluster_testing.s3 import S3, running_s3
 from chatcluster_testing.tokens import TokenAuthority
 
 
@@ -28,4 +29,11 @@ def postgres() -> Iterator[Postgres]:
 def redis() -> Iterator[Redis]:
     """Redis with one restricted user a service. Start another by `running_redis()` to stop it in a test."""
     with running_redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """SeaweedFS; `create_bucket()` gives each test its own. Start another by `running_s3()` to stop it in a test."""
+    with running_s3() as server:
         yield server
