@@ -167,13 +167,17 @@ def test_pod_that_left_the_name_server_keeps_its_sessions(edge, waiting):
             waiting(lambda: edge.servers_up("message") == 2, "the pod is back")
 
 
-def test_session_of_a_dead_pod_reaches_another(edge, waiting):
+def test_session_of_a_dead_pod_ends_and_a_new_one_begins(edge, waiting):
     with edge.client() as client:
         name = client.get("/socket.io/?EIO=4").json()["pod"]
         dead = next(pod for pod in edge.pods["message"] if pod.name == name)
         edge.run(dead.stop())
         try:
-            assert client.get("/socket.io/?EIO=4&sid=s").json()["pod"] != name
+            assert client.get("/socket.io/?EIO=4&sid=s").status_code == 503
+            # Before and after the checks have noticed.
+            assert client.get("/socket.io/?EIO=4").json()["pod"] != name
+            waiting(lambda: edge.servers_up("message") == 1, "the dead pod is seen")
+            assert client.get("/socket.io/?EIO=4").json()["pod"] != name
         finally:
             edge.run(dead.start())
             waiting(lambda: edge.servers_up("message") == 2, "the pod is back")
