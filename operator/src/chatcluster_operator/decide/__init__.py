@@ -1,0 +1,29 @@
+"""Pure decisions: spec and snapshot in, plan and status out. No clock, no network, no state."""
+
+from chatcluster_operator.decide.ownership import owned
+from chatcluster_operator.decide.plan import Apply, Delete, Plan, Reason, Step, plan
+from chatcluster_operator.decide.snapshot import Applied, Child, Key, Missing, Pod, Snapshot, Workload
+from chatcluster_operator.decide.status import Failure, Notice, differs, notices, refused, report
+
+__all__ = [
+    "Applied",
+    "Apply",
+    "Child",
+    "Delete",
+    "Failure",
+    "Key",
+    "Missing",
+    "Notice",
+    "Plan",
+    "Pod",
+    "Reason",
+    "Snapshot",
+    "Step",
+    "Workload",
+    "differs",
+    "notices",
+    "owned",
+    "plan",
+    "refused",
+    "report",
+]

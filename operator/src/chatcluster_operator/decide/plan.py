@@ -1,0 +1,120 @@
+"""Which objects to apply and which to delete, so that the world becomes what the spec asks for."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from chatcluster_operator.api import LABEL_COMPONENT
+from chatcluster_operator.decide.ownership import owned
+from chatcluster_operator.decide.snapshot import Key, Snapshot, digest
+
+
+class Reason(StrEnum):
+    """Why an object is applied."""
+
+    CREATE = "create"
+    CHANGE = "change"
+    DRIFT = "drift"
+    """Somebody deleted it, or changed a field that is ours."""
+    VERIFY = "verify"
+    """This process has not applied it yet. Where nothing differs the server writes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Make the object as the manifest says, fields of others left alone."""
+
+    key: Key
+    manifest: dict[str, Any]
+    digest: str
+    reason: Reason
+    known: bool
+    """Seen in the snapshot as ours. Otherwise whoever has the name must be asked for first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove an object that the spec no longer asks for."""
+
+    key: Key
+    uid: str | None
+    """None when only the inventory knows of it: then its owner is to be looked at first."""
+
+
+Step = Apply | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps in order; steps of one kind may be taken at the same time. And who has a name that we need."""
+
+    steps: tuple[Step, ...] = ()
+    taken: tuple[Key, ...] = ()
+    """Names that an object has which is not ours."""
+    held: tuple[Key, ...] = ()
+    """Stores not made yet, because what they refer to is missing and their volumes could not be changed later."""
+
+
+def plan(
+    *,
+    uid: str,
+    name: str,
+    manifests: Sequence[tuple[dict[str, Any], str]],
+    snapshot: Snapshot,
+    inventory: Iterable[Key] = (),
+    keep: Iterable[Key] = (),
+) -> Plan:
+    """Compare what should be with what is.
+
+    `manifests` are pairs of a manifest and its digest. `inventory` lists what was made before; `keep` is never deleted.
+    """
+    blocked = {missing.component for missing in snapshot.missing if missing.component}
+    steps: list[Step] = []
+    taken: list[Key] = []
+    held: list[Key] = []
+    wanted: set[Key] = set()
+    for manifest, fingerprint in manifests:
+        key = Key(manifest["kind"], manifest["metadata"]["name"])
+        wanted.add(key)
+        child = snapshot.children.get(key)
+        if child is None and key.kind == "StatefulSet" and _component(manifest) in blocked:
+            held.append(key)
+        elif child is not None and not owned(child, uid=uid, name=name):
+            taken.append(key)
+        elif child is None or not child.deleting:
+            reason = _reason(key, fingerprint, snapshot)
+            if reason is not None:
+                steps.append(Apply(key, manifest, fingerprint, reason, known=child is not None))
+    steps.extend(_prune(snapshot, wanted.union(keep), inventory, uid=uid))
+    return Plan(tuple(steps), tuple(taken), tuple(held))
+
+
+def _reason(key: Key, fingerprint: str, snapshot: Snapshot) -> Reason | None:
+    child, applied = snapshot.children.get(key), snapshot.applied.get(key)
+    if child is None:
+        return Reason.CREATE if applied is None else Reason.DRIFT
+    if applied is None:
+        return Reason.VERIFY
+    if applied.manifest != fingerprint:
+        return Reason.CHANGE
+    return Reason.DRIFT if applied.fields != child.fields else None
+
+
+def _prune(snapshot: Snapshot, keep: set[Key], inventory: Iterable[Key], *, uid: str) -> Iterable[Delete]:
+    # Only what this ChatCluster controls and this operator applied: controllers copy labels to objects of their own.
+    for key, child in snapshot.children.items():
+        if key not in keep and child.controller == uid and child.fields and not child.deleting:
+            yield Delete(key, child.uid)
+    for key in inventory:
+        if key not in keep and key not in snapshot.children:
+            yield Delete(key, None)
+
+
+def _component(manifest: Mapping[str, Any]) -> str | None:
+    return manifest["metadata"].get("labels", {}).get(LABEL_COMPONENT)
+
+
+def fingerprints(manifests: Iterable[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
+    """Each manifest with its digest, as `plan` takes them."""
+    return [(manifest, digest(manifest)) for manifest in manifests]

@@ -1,0 +1,247 @@
+"""Everything that installs the operator, as one file for `kubectl apply -f`.
+
+`python -m chatcluster_operator.install --check | --write` compares or rewrites the committed `operator/install.yaml`.
+The rights are derived: from the table of kinds for what the operator does itself, and from the Roles it hands out, since
+nobody may hand out a right without holding it.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, cast
+
+import yaml
+
+from chatcluster_operator.api import COMPONENTS, GROUP, IMAGE_CATALOGUE, LABEL_NAME, PLURAL, ChatCluster
+from chatcluster_operator.api.crd import crd
+from chatcluster_operator.desired import Inputs, Manifest, generate, manifests
+from chatcluster_operator.kube import CHILD_KINDS
+from chatcluster_operator.kube.kinds import EVENT, LEASE, STORAGE_CLASS
+from chatcluster_operator.leader import LEASE_NAME
+
+COMMITTED: Final = Path(__file__).resolve().parents[2] / "install.yaml"
+
+NAMESPACE: Final = "chatcluster-system"
+NAME: Final = "chatcluster-operator"
+RELEASE: Final = "0.1.0"
+IMAGE_NAMES: Final = {"objects": "seaweedfs", "mongodb": "mongodb-embedded", "edge": "haproxy"}
+"""Images not named as their component."""
+
+_LABELS: Final = {LABEL_NAME: NAME}
+_USER: Final = 10001
+_PORT: Final = 8080
+
+_HEADER: Final = """\
+# Installs the ChatCluster operator: kubectl apply -f operator/install.yaml
+# Generated; rewrite with: python -m chatcluster_operator.install --write
+"""
+
+Rule = dict[str, Any]
+
+
+def objects() -> list[Manifest]:
+    """All objects, in an order in which they can be applied."""
+    return [_namespace(), crd(), _service_account(), *_rights(), catalogue(), _deployment(), _budget(), _network()]
+
+
+def text() -> str:
+    """The whole file."""
+    return _HEADER + yaml.dump_all(objects(), sort_keys=False, width=120, explicit_start=True)
+
+
+def catalogue() -> Manifest:
+    """The image catalogue of this release. Replace the map where images come from another registry."""
+    images = {component: f"chatcluster/{IMAGE_NAMES.get(component, component)}:{RELEASE}" for component in COMPONENTS}
+    manifest = _object("v1", "ConfigMap", IMAGE_CATALOGUE)
+    return {**manifest, "data": {RELEASE: yaml.safe_dump(images, sort_keys=False)}}
+
+
+def cluster_rules() -> list[Rule]:
+    """What the operator may do in every namespace, since ChatClusters may be in any."""
+    own = [
+        _rule(GROUP, [PLURAL], ["get", "list", "watch"]),
+        _rule(GROUP, [f"{PLURAL}/status"], ["patch"]),
+        # Asked for by clusters that check who may block an owner's deletion.
+        _rule(GROUP, [f"{PLURAL}/finalizers"], ["update"]),
+        _rule(EVENT.group, [EVENT.plural], ["create", "get", "patch"]),
+        _rule(STORAGE_CLASS.group, [STORAGE_CLASS.plural], ["get"]),
+    ]
+    children = [
+        _rule(
+            kind.group,
+            [kind.plural],
+            ["get", "list", "watch", "create", "patch", "delete"] if kind.made else ["list", "watch"],
+        )
+        for kind in CHILD_KINDS
+    ]
+    return _merged([*own, *children, *_handed_out()])
+
+
+def _handed_out() -> Iterable[Rule]:
+    """The rules of the Roles that the operator makes."""
+    body = {
+        "metadata": {"name": "any", "namespace": "any", "uid": "any"},
+        "spec": {"version": RELEASE},
+    }
+    inputs = Inputs(images=dict.fromkeys(COMPONENTS, "any:1"), credentials=generate(None, bytes))
+    for manifest in manifests(ChatCluster.from_body(body), inputs):
+        if manifest["kind"] == "Role":
+            yield from cast(list[Rule], manifest["rules"])
+
+
+def _merged(rules: Iterable[Rule]) -> list[Rule]:
+    """One rule for each resource, all its verbs together. Names are dropped: those handed out are of any ChatCluster."""
+    verbs: dict[tuple[str, str], list[str]] = {}
+    for rule in rules:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                known = verbs.setdefault((group, resource), [])
+                known.extend(verb for verb in rule["verbs"] if verb not in known)
+    return [_rule(group, [resource], allowed) for (group, resource), allowed in verbs.items()]
+
+
+def _rule(group: str, resources: list[str], verbs: list[str], **more: Any) -> Rule:
+    return {"apiGroups": [group], "resources": resources, **more, "verbs": verbs}
+
+
+def _object(api_version: str, kind: str, name: str = NAME, *, namespaced: bool = True) -> Manifest:
+    where = {"namespace": NAMESPACE} if namespaced else {}
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **where, "labels": dict(_LABELS)}}
+
+
+def _namespace() -> Manifest:
+    manifest = _object("v1", "Namespace", NAMESPACE, namespaced=False)
+    manifest["metadata"]["labels"] |= {
+        f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")
+    }
+    return manifest
+
+
+def _service_account() -> Manifest:
+    return {**_object("v1", "ServiceAccount"), "automountServiceAccountToken": False}
+
+
+def _rights() -> list[Manifest]:
+    version, group = "rbac.authorization.k8s.io/v1", "rbac.authorization.k8s.io"
+    subjects = [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]
+    lease_rules = [
+        # A name cannot be asked for when creating: there is none yet.
+        _rule(LEASE.group, [LEASE.plural], ["create"]),
+        _rule(LEASE.group, [LEASE.plural], ["get", "update"], resourceNames=[LEASE_NAME]),
+    ]
+    return [
+        {**_object(version, "ClusterRole", namespaced=False), "rules": cluster_rules()},
+        {
+            **_object(version, "ClusterRoleBinding", namespaced=False),
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": NAME},
+            "subjects": subjects,
+        },
+        {**_object(version, "Role"), "rules": lease_rules},
+        {
+            **_object(version, "RoleBinding"),
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": NAME},
+            "subjects": subjects,
+        },
+    ]
+
+
+def _deployment() -> Manifest:
+    container = {
+        "name": "operator",
+        "image": f"chatcluster/operator:{RELEASE}",
+        "imagePullPolicy": "IfNotPresent",
+        "env": [
+            {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+            for name, path in (("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace"))
+        ],
+        "ports": [{"name": "http", "containerPort": _PORT, "protocol": "TCP"}],
+        "livenessProbe": _probe("/livez", period=20, failures=3),
+        "readinessProbe": _probe("/readyz", period=5, failures=2),
+        "startupProbe": _probe("/livez", period=2, failures=60),
+        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - a path in the container
+    }
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": dict(_LABELS)},
+    }
+    pod = {
+        "serviceAccountName": NAME,
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "topologySpreadConstraints": [spread],
+        "containers": [container],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}}],
+    }
+    annotations = {"prometheus.io/scrape": "true", "prometheus.io/port": str(_PORT)}
+    return {
+        **_object("apps/v1", "Deployment"),
+        "spec": {
+            # Two: one leads, the other is warm and takes over within 15 s.
+            "replicas": 2,
+            "selector": {"matchLabels": dict(_LABELS)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 1}},
+            "template": {"metadata": {"labels": dict(_LABELS), "annotations": annotations}, "spec": pod},
+        },
+    }
+
+
+def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": "http"},
+        "periodSeconds": period,
+        "timeoutSeconds": 3,
+        "failureThreshold": failures,
+    }
+
+
+def _budget() -> Manifest:
+    spec = {"minAvailable": 1, "selector": {"matchLabels": dict(_LABELS)}}
+    return {**_object("policy/v1", "PodDisruptionBudget"), "spec": spec}
+
+
+def _network() -> Manifest:
+    """In: health and metrics. Out: names, and the API server, whose port is 443 or 6443 nearly everywhere."""
+    dns = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
+    server = [{"port": port, "protocol": "TCP"} for port in (443, 6443)]
+    return {
+        **_object("networking.k8s.io/v1", "NetworkPolicy"),
+        "spec": {
+            "podSelector": {"matchLabels": dict(_LABELS)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"ports": [{"port": _PORT, "protocol": "TCP"}]}],
+            "egress": [{"ports": dns}, {"ports": server}],
+        },
+    }
+
+
+def main() -> None:
+    """Compare or rewrite the committed file. Exits with 1 when they differ."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("--check", action="store_true", help="fail when the committed file is not what is generated")
+    action.add_argument("--write", action="store_true", help="rewrite the committed file")
+    if parser.parse_args().write:
+        COMMITTED.write_text(text())
+    elif not COMMITTED.exists() or COMMITTED.read_text() != text():
+        sys.exit(f"{COMMITTED.name} is out of date; run: python -m chatcluster_operator.install --write")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The operator's own metrics. One registry of its own, so that nothing else on the page needs explaining."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY: Final = CollectorRegistry()
+
+RECONCILE_SECONDS: Final = Histogram(
+    "chatcluster_operator_reconcile_seconds",
+    "Time that one look at a ChatCluster took.",
+    registry=REGISTRY,
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+RECONCILES: Final = Counter(
+    "chatcluster_operator_reconciles_total",
+    "Looks at a ChatCluster, by result: ok, blocked (waits for a person), failed, standby.",
+    ["result"],
+    registry=REGISTRY,
+)
+QUEUE_SECONDS: Final = Histogram(
+    "chatcluster_operator_queue_seconds",
+    "Time from the first event that woke a ChatCluster's worker to its turn.",
+    registry=REGISTRY,
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+WORKERS: Final = Gauge("chatcluster_operator_workers", "ChatClusters looked after.", registry=REGISTRY)
+LEADER: Final = Gauge("chatcluster_operator_leader", "1 when this replica leads.", registry=REGISTRY)
+APPLIES: Final = Counter(
+    "chatcluster_operator_applies_total",
+    "Objects applied, by reason: create, change, drift, verify.",
+    ["reason"],
+    registry=REGISTRY,
+)
+DRIFT: Final = Counter(
+    "chatcluster_operator_drift_corrections_total",
+    "Objects put back after somebody deleted or changed them.",
+    ["kind"],
+    registry=REGISTRY,
+)
+PRUNED: Final = Counter(
+    "chatcluster_operator_pruned_total", "Objects deleted because no spec asks for them.", ["kind"], registry=REGISTRY
+)
+EVENT_AGE: Final = Gauge(
+    "chatcluster_operator_watch_silence_seconds",
+    "Seconds since the watch of a kind last said anything, a bookmark included.",
+    ["kind"],
+    registry=REGISTRY,
+)
+RELISTS: Final = Counter(
+    "chatcluster_operator_relists_total", "Full lists made by the watch of a kind.", ["kind"], registry=REGISTRY
+)

@@ -1,0 +1,113 @@
+"""From an API object to the few values that decisions rest on; the rest is let go at once, so memory stays small."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from chatcluster_operator.api import FIELD_MANAGER, LABEL_COMPONENT, LABEL_INSTANCE
+from chatcluster_operator.decide import Child, Pod, Workload
+from chatcluster_operator.decide.snapshot import digest
+
+_IMAGE_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+_CONFIGURATION_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError"})
+_RESTARTS: Final = 3
+
+
+def owner_of(body: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Namespace and name of the ChatCluster that the object's labels name."""
+    metadata = body["metadata"]
+    instance = metadata.get("labels", {}).get(LABEL_INSTANCE)
+    return (metadata["namespace"], instance) if instance and "namespace" in metadata else None
+
+
+def child_of(body: Mapping[str, Any], kind: str) -> Child:
+    """What is kept of an object that the operator may have made."""
+    metadata = body["metadata"]
+    references: Iterable[Mapping[str, Any]] = metadata.get("ownerReferences", [])
+    return Child(
+        uid=metadata["uid"],
+        version=int(metadata["resourceVersion"]),
+        controller=next((item["uid"] for item in references if item.get("controller")), None),
+        instance=metadata.get("labels", {}).get(LABEL_INSTANCE),
+        fields=fields_digest(body),
+        deleting="deletionTimestamp" in metadata,
+        workload=_workload(body) if kind in {"Deployment", "StatefulSet"} and "spec" in body else None,
+    )
+
+
+def fields_digest(body: Mapping[str, Any]) -> str:
+    """Digest of the fields that the operator owns by server-side apply; empty when it owns none.
+
+    The API server takes a field away from us as soon as another writer changes or removes its value. So an equal digest
+    means that all we applied still stands, without reading one value; and fields of others do not enter it.
+    """
+    for entry in body["metadata"].get("managedFields", []):
+        if (entry.get("manager"), entry.get("operation")) == (FIELD_MANAGER, "Apply") and not entry.get("subresource"):
+            return digest(entry.get("fieldsV1", {}))
+    return ""
+
+
+def _workload(body: Mapping[str, Any]) -> Workload:
+    spec, status = body["spec"], body.get("status", {})
+    wanted, ready = int(spec.get("replicas", 1)), int(status.get("readyReplicas", 0))
+    current = status.get("observedGeneration", 0) >= body["metadata"].get("generation", 0)
+    conditions: Mapping[str, str] = {item["type"]: item["status"] for item in status.get("conditions", [])}
+    # A Deployment says itself whether enough replicas serve. A store serves with a majority of its members.
+    enough = conditions["Available"] == "True" if "Available" in conditions else ready > wanted // 2
+    return Workload(
+        wanted=wanted,
+        ready=ready,
+        updated=int(status.get("updatedReplicas", 0)),
+        current=current,
+        available=enough and ready > 0,
+    )
+
+
+def pod_of(body: Mapping[str, Any]) -> Pod:
+    """What is kept of a pod: its component and what keeps it from running."""
+    metadata = body["metadata"]
+    reason, message = _trouble(body)
+    return Pod(
+        uid=metadata["uid"],
+        version=int(metadata["resourceVersion"]),
+        component=metadata.get("labels", {}).get(LABEL_COMPONENT, ""),
+        reason=reason,
+        message=message,
+    )
+
+
+def _trouble(body: Mapping[str, Any]) -> tuple[str, str]:
+    metadata, status = body["metadata"], body.get("status", {})
+    if "deletionTimestamp" in metadata:
+        return "", ""
+    for condition in status.get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            return "Unschedulable", (
+                f"no node takes the pod: {condition.get('message', 'no reason given')}; "
+                "add nodes or storage, or lower spec's resources"
+            )
+    for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
+        found = _container_trouble(container, metadata)
+        if found:
+            return found
+    return "", ""
+
+
+def _container_trouble(container: Mapping[str, Any], metadata: Mapping[str, Any]) -> tuple[str, str] | None:
+    waiting = container.get("state", {}).get("waiting", {})
+    reason = waiting.get("reason", "")
+    if reason in _IMAGE_REASONS:
+        return "ImagePullFailed", (
+            f"image {container['image']} cannot be fetched ({reason}); correct it in the image catalogue or in "
+            "spec.images.overrides, or name a pull secret in spec.images.pullSecrets"
+        )
+    if reason in _CONFIGURATION_REASONS:
+        return "ConfigurationMissing", f"container {container['name']} cannot start: {waiting.get('message', reason)}"
+    last = container.get("lastState", {}).get("terminated")
+    # The state alternates between running and waiting, so the count of restarts tells, and says it steadily.
+    looping = reason == "CrashLoopBackOff" or container.get("restartCount", 0) >= _RESTARTS
+    if last and looping and not container.get("ready"):
+        return "CrashLooping", (
+            f"container {container['name']} keeps failing (exit code {last.get('exitCode', 'unknown')}); see why with: "
+            f"kubectl logs -n {metadata['namespace']} {metadata['name']} -c {container['name']} --previous"
+        )
+    return None

@@ -1,0 +1,282 @@
+"""One ChatCluster's worker: it looks, decides, acts, and waits to be woken.
+
+Whatever happens only sets "look again"; events that come while it works are one more look, not many. Nothing in its
+memory is needed for the outcome: it is there to make a look at a settled ChatCluster cost no call.
+"""
+
+import asyncio
+import random
+import time
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import structlog
+
+from chatcluster_operator import metrics
+from chatcluster_operator.act import Actor, Events, Outcome, StandbyError
+from chatcluster_operator.api import ChatCluster, InvalidSpecError, InventoryItem
+from chatcluster_operator.decide import (
+    Applied,
+    Failure,
+    Key,
+    Notice,
+    Plan,
+    Snapshot,
+    differs,
+    notices,
+    owned,
+    plan,
+    refused,
+    report,
+)
+from chatcluster_operator.decide.plan import fingerprints
+from chatcluster_operator.desired import Inputs, Manifest, components, credentials_name, manifests, public_url
+from chatcluster_operator.kube import KINDS, ApiError, Object
+from chatcluster_operator.kube.client import CONNECTION_ERRORS
+from chatcluster_operator.observe import Backoff, Observer, Owner
+from chatcluster_operator.reconcile.inputs import Gathered, Gatherer
+
+SETTLE: Final = 0.1
+"""Seconds between waking and looking: a change rarely comes alone."""
+SPACING_AFTER_FAILURE: Final = 1.0
+"""Least seconds between a failed look and the next, however often the worker is woken."""
+BLOCKED_RETRY: Final = (5.0, 8.0)
+"""Seconds between looks while a person must mend something that is not watched."""
+PASS_TIMEOUT: Final = 120.0
+"""Seconds one look may take. Every call is timed by itself; this bounds their sum."""
+
+
+class Result(StrEnum):
+    """How a look at a ChatCluster ended."""
+
+    OK = "ok"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+    STANDBY = "standby"
+    GONE = "gone"
+
+
+class Worker:
+    """Looks after one ChatCluster until cancelled, or until the ChatCluster is gone."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        body: Object,
+        *,
+        observer: Observer,
+        actor: Actor,
+        events: Events,
+        limit: asyncio.Semaphore,
+        resync: float,
+    ) -> None:
+        self._owner = owner
+        self._body = body
+        self._observer = observer
+        self._actor = actor
+        self._events = events
+        self._limit = limit
+        self._resync = resync
+        self._log = structlog.get_logger(__name__)
+        self._gatherer = Gatherer(observer, owner)
+        self._applied: dict[Key, Applied] = {}
+        self._made: tuple[tuple[int, Inputs], list[tuple[Manifest, str]]] | None = None
+        self._backoff = Backoff(first=1.0, cap=60.0)
+        self._woken = asyncio.Event()
+        self._woken_at = 0.0
+        self.wake()
+
+    @property
+    def uid(self) -> str:
+        """The ChatCluster's uid: another one of the same name needs a worker of its own."""
+        return self._body["metadata"]["uid"]
+
+    def see(self, body: Object) -> None:
+        """The ChatCluster as an event brought it; one older than what is known is let go."""
+        if _version(body) >= _version(self._body):
+            self._body = body
+        self.wake()
+
+    def wake(self) -> None:
+        """Look again soon."""
+        if not self._woken.is_set():
+            self._woken_at = time.monotonic()
+            self._woken.set()
+
+    def forget(self) -> None:
+        """Trust nothing that this process applied: another replica has led, or leads."""
+        self._applied.clear()
+
+    async def run(self) -> None:
+        """Look, and wait, until the ChatCluster is gone."""
+        structlog.contextvars.bind_contextvars(namespace=self._owner.namespace, chatcluster=self._owner.name)
+        await self._observer.wait_synced()
+        delay, spacing = self._resync, SETTLE
+        while True:
+            try:
+                await asyncio.wait_for(self._woken.wait(), delay)
+                await asyncio.sleep(spacing)
+            except TimeoutError:
+                self._woken_at = time.monotonic()
+            async with self._limit:
+                metrics.QUEUE_SECONDS.observe(time.monotonic() - self._woken_at)
+                self._woken.clear()
+                result = await self._look()
+            if result is Result.GONE:
+                return
+            delay, spacing = self._pause(result)
+
+    def _pause(self, result: Result) -> tuple[float, float]:
+        if result is Result.FAILED:
+            return self._backoff.next(), SPACING_AFTER_FAILURE
+        self._backoff.reset()
+        if result is Result.BLOCKED:
+            return random.uniform(*BLOCKED_RETRY), SETTLE  # noqa: S311 - spreads load, guards nothing
+        return self._resync * random.uniform(0.8, 1.2), SETTLE  # noqa: S311 - as above
+
+    async def _look(self) -> Result:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(PASS_TIMEOUT):
+                result = await self.reconcile()
+        except StandbyError:
+            result = Result.STANDBY
+        except (ApiError, *CONNECTION_ERRORS) as error:
+            self._log.warning("reconcile failed", error=repr(error))
+            result = Result.FAILED
+        except Exception:
+            # A defect met by one ChatCluster must not end the worker, nor the others'.
+            self._log.exception("reconcile failed on a defect")
+            result = Result.FAILED
+        metrics.RECONCILES.labels(result.value).inc()
+        metrics.RECONCILE_SECONDS.observe(time.monotonic() - began)
+        return result
+
+    async def reconcile(self) -> Result:
+        """One look: observe, decide, act, report. Raises StandbyError, and what `kube.Client` raises."""
+        self._actor.ensure_leading()
+        try:
+            cluster = ChatCluster.from_body(self._body)
+        except InvalidSpecError as error:
+            return await self._refuse(error)
+        if cluster.deleting:
+            # What it made goes with it, by its owner references. To put anything back would fight the collector.
+            return Result.OK
+        gathered = await self._gatherer.gather(cluster)
+        wanted = self._manifests(cluster, gathered.inputs)
+        inventory = {Key(item["kind"], item["name"]) for item in cluster.status.get("inventory", [])}
+        intent = Plan()
+        if gathered.inputs is not None:
+            intent = plan(
+                uid=cluster.uid,
+                name=cluster.name,
+                manifests=wanted,
+                snapshot=self._observer.snapshot(self._owner, applied=self._applied, missing=gathered.missing),
+                inventory={key for key in inventory if key.kind in KINDS},
+                keep={Key("Secret", credentials_name(cluster))},
+            )
+        outcome = Outcome()
+        if intent.steps:
+            result = await self._still_wanted(cluster)
+            if result is not None:
+                return result
+            outcome = await self._actor.execute(cluster, intent, create_only=gathered.create_only)
+            self._applied |= outcome.applied
+            for key in outcome.gone:
+                self._applied.pop(key, None)
+        failures = (*gathered.failures, *outcome.failures)
+        after = self._observer.snapshot(self._owner, applied=self._applied, missing=gathered.missing)
+        keys = [Key(manifest["kind"], manifest["metadata"]["name"]) for manifest, _ in wanted]
+        status = report(
+            cluster,
+            components=components(cluster),
+            snapshot=after,
+            plan=intent,
+            failures=failures,
+            inventory=_inventory(cluster, keys, after, inventory, outcome),
+            release=gathered.release,
+            url=public_url(cluster),
+            now=_now(),
+        )
+        extra = [_put_back(outcome.corrected)] if outcome.corrected else []
+        if not await self._report(cluster.status, status, extra):
+            return Result.GONE
+        return _result(gathered, intent, failures)
+
+    def _manifests(self, cluster: ChatCluster, inputs: Inputs | None) -> list[tuple[Manifest, str]]:
+        if inputs is None:
+            return []
+        made_from = (cluster.generation, inputs)
+        if self._made is None or self._made[0] != made_from:
+            self._made = (made_from, fingerprints(manifests(cluster, inputs)))
+        return self._made[1]
+
+    async def _still_wanted(self, cluster: ChatCluster) -> Result | None:
+        """Before anything is written, make sure of the ChatCluster itself: an event may be late, or lost.
+
+        Its children are deleted after it, so a child that is gone may mean that it is gone too.
+        """
+        body = await self._observer.chatcluster(self._owner)
+        if body is None or body["metadata"]["uid"] != cluster.uid:
+            return Result.GONE
+        fresh = body["metadata"]
+        if fresh.get("generation") != cluster.generation or "deletionTimestamp" in fresh:
+            self.see(body)
+            return Result.OK
+        return None
+
+    async def _refuse(self, error: InvalidSpecError) -> Result:
+        metadata: dict[str, Any] = self._body["metadata"]
+        status: dict[str, Any] = self._body.get("status", {})
+        wanted = refused(status, generation=metadata.get("generation", 0), problems=error.problems, now=_now())
+        return Result.BLOCKED if await self._report(status, wanted, []) else Result.GONE
+
+    async def _report(self, live: dict[str, Any], status: dict[str, Any], extra: list[Notice]) -> bool:
+        """Write the status if it changed, and tell the events. False when the ChatCluster is gone."""
+        namespace, name = self._owner
+        told = [*extra, *notices(live, status)]
+        if differs(live, status):
+            body = await self._actor.write_status(namespace=namespace, name=name, uid=self.uid, status=status)
+            if body is None:
+                return False
+            if _version(body) >= _version(self._body):
+                self._body = body
+        await self._events.tell(told, namespace=namespace, name=name, uid=self.uid)
+        return True
+
+
+def _result(gathered: Gathered, intent: Plan, failures: tuple[Failure, ...]) -> Result:
+    if any(failure.reason != "NameTaken" for failure in failures):
+        return Result.FAILED
+    return Result.BLOCKED if gathered.missing or intent.taken or failures else Result.OK
+
+
+def _inventory(
+    cluster: ChatCluster, keys: list[Key], after: Snapshot, before: set[Key], outcome: Outcome
+) -> list[InventoryItem]:
+    """What exists of what was asked for, and what is yet to be removed."""
+    exists = {
+        key
+        for key in keys
+        if (child := after.children.get(key)) is not None and owned(child, uid=cluster.uid, name=cluster.name)
+    }
+    remaining = before - set(keys) - set(outcome.gone) if keys else before
+    return [
+        InventoryItem(api_version=KINDS[key.kind].api_version, kind=key.kind, name=key.name)
+        for key in sorted(exists | remaining)
+        if key.kind in KINDS
+    ]
+
+
+def _put_back(corrected: list[Key]) -> Notice:
+    objects = ", ".join(str(key) for key in sorted(corrected))
+    return Notice(warning=False, reason="DriftCorrected", message=f"Put back after a change from outside: {objects}.")
+
+
+def _version(body: Object) -> int:
+    return int(body["metadata"].get("resourceVersion") or 0)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
