@@ -61,7 +61,7 @@ async def _flowing(persons: list[Person], acknowledged: int) -> None:
 async def test_a_killed_message_pod_loses_nothing(cluster: Cluster) -> None:
     async def kill() -> None:
         pods = await asyncio.to_thread(cluster.pods, "message")
-        busiest = max(pods, key=lambda pod: cluster.metric(pod, 3002, "chat_message_connections"))
+        busiest = max(pods, key=lambda pod: cluster.metric(pod, 3002, "chat_socket_connections"))
         restarts = _restarts(cluster, busiest)
         kill_pod(busiest)
         await until_async(
