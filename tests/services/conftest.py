@@ -3,10 +3,11 @@
 No test may depend on another's data: take a fresh database, fresh ids, fresh prefixes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from chatcluster_testing.postgres import Postgres, running_postgres
+from chatcluster_testing.process import Service, running_service, service_program
 from chatcluster_testing.redis import Redis, running_redis
 from chatcluster_testing.s3 import S3, running_s3
 from chatcluster_testing.tokens import TokenAuthority
@@ -37,3 +38,45 @@ def s3() -> Iterator[S3]:
     """SeaweedFS; `create_bucket()` gives each test its own. Start another by `running_s3()` to stop it in a test."""
     with running_s3() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def user_environment(postgres: Postgres, tokens: TokenAuthority) -> Callable[[str], dict[str, str]]:
+    """What the user service needs on a database of the given name; passwords are hashed at little cost."""
+    return lambda database: {
+        "CHAT_DATABASE_URL": postgres.url(database),
+        "CHAT_TOKEN_KEY_FILE": str(tokens.key_file),
+        "CHAT_ARGON2_MEMORY_KIB": "64",
+        "CHAT_ARGON2_ITERATIONS": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def migrated_database(
+    postgres: Postgres,
+    user_environment: Callable[[str], dict[str, str]],
+    tokens: TokenAuthority,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> str:
+    """A database with the user service's schema, which nobody uses: the template of fresh ones."""
+    name = postgres.create_database()
+    folder = tmp_path_factory.mktemp("migrate")
+    migration = service_program(
+        "user", folder, user_environment(name), jwks_file=tokens.jwks_file, args=["migrate"]
+    ).program
+    assert migration.spawn().wait() == 0, migration.log
+    return name
+
+
+@pytest.fixture(scope="session")
+def user_service(
+    postgres: Postgres,
+    migrated_database: str,
+    user_environment: Callable[[str], dict[str, str]],
+    tokens: TokenAuthority,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Service]:
+    """The user service, signing with the key of `tokens`. Tests make accounts of their own in it."""
+    env = user_environment(postgres.clone_database(migrated_database))
+    with running_service("user", tmp_path_factory.mktemp("user"), env, jwks_file=tokens.jwks_file) as service:
+        yield service

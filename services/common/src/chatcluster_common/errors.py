@@ -110,7 +110,10 @@ def unavailable(detail: str = "A part of the service is not available. Try again
 
 def from_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """422 from pydantic's error list. The refused input is not repeated: it may be a password."""
-    fields = [FieldError(field=".".join(str(part) for part in e["loc"]), message=str(e["msg"])) for e in errors]
+    fields = [
+        FieldError(field=".".join(str(part) for part in e["loc"]), message=str(e["msg"]).removeprefix("Value error, "))
+        for e in errors
+    ]
     names = ", ".join(f.field for f in fields[:5])
     return Problem(422, "invalid", f"The request has invalid fields: {names}.", errors=fields)
 
@@ -134,6 +137,10 @@ def install(app: FastAPI) -> None:
         code = _HTTP_CODES.get(error.status_code, "bad_request" if error.status_code < 500 else "internal")
         return Problem(error.status_code, code, str(error.detail), headers=error.headers).response()
 
+    async def on_unexpected(_request: Request, error: Exception) -> Response:
+        return internal(error).response()
+
+    app.add_exception_handler(Exception, on_unexpected)
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)

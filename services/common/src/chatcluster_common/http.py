@@ -32,18 +32,23 @@ class RequestContext:
             return
 
         status = 0
+        complete = False
         started = time.perf_counter()
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, complete
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message).setdefault(context.REQUEST_ID_HEADER, request_id)
+            else:
+                complete = not message.get("more_body", False)
             await send(message)
 
         try:
             await self.app(scope, receive, send_with_id)
         except Exception as error:
+            if complete:  # the application has answered and logged it; its framework passes the error on all the same
+                return
             problem = errors.internal(error)
             if status:  # the answer has begun: nothing can be added to it, the connection is cut
                 raise

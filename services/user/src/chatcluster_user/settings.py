@@ -1,0 +1,39 @@
+"""What the user service can be told."""
+
+from pathlib import Path
+
+from chatcluster_common.settings import ServiceSettings
+from pydantic import Field, SecretStr
+
+
+class UserSettings(ServiceSettings):
+    """Settings of the user service, on top of those of every service."""
+
+    port: int = Field(default=3001, ge=0, le=65535)
+    database_url: SecretStr = Field(description="`postgresql+asyncpg://user:password@host:port/database`")
+    database_pool: int = Field(default=10, ge=1, le=100, description="Connections a replica may hold.")
+    token_key_file: Path = Field(
+        default=Path("/run/secrets/chatcluster/token_key.pem"),
+        description="Ed25519 private key (PKCS 8 PEM) that signs access tokens. Re-read when the file changes.",
+    )
+    access_token_seconds: int = Field(
+        default=900, ge=30, le=86_400, description="How long an access token is good for."
+    )
+    session_days: float = Field(
+        default=30.0, gt=0, le=365, description="A session ends when it was not refreshed for this long."
+    )
+    sessions_per_user: int = Field(
+        default=50, ge=1, le=1000, description="Signing in once more ends the session that was idle longest."
+    )
+    startup_seconds: float = Field(
+        default=60.0, gt=0, le=600, description="How long to wait for the database and its schema at start."
+    )
+    # argon2id. The defaults are the least that OWASP's Password Storage Cheat Sheet accepts; raising them re-hashes
+    # each password at its owner's next login.
+    argon2_memory_kib: int = Field(default=19_456, ge=8, le=4_194_304)
+    argon2_iterations: int = Field(default=2, ge=1, le=100)
+    argon2_parallelism: int = Field(default=1, ge=1, le=16)
+    hash_threads: int = Field(default=2, ge=1, le=64, description="Passwords hashed at the same time.")
+    hash_queue: int = Field(
+        default=100, ge=0, le=10_000, description="Passwords that may wait for a thread; beyond that callers get 503."
+    )
