@@ -49,7 +49,12 @@ def create_app(*, service: str, title: str, settings: ServiceSettings, resources
     errors.install(app)
 
     async def livez() -> Response:
-        return Response("ok", media_type="text/plain")
+        why = health.not_live()
+        return Response(
+            orjson.dumps({"live": not why, "not_live": why}),
+            status_code=503 if why else 200,
+            media_type="application/json",
+        )
 
     async def readyz() -> Response:
         why = await health.not_ready()

@@ -11,6 +11,7 @@ each time it comes.
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -251,8 +252,16 @@ async def _stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
         log.warning("kafka client did not stop cleanly", error=type(error).__name__)
 
 
+class DependencyAwayError(Exception):
+    """A handler raises it when nothing is wrong with the event, but what it needs does not answer."""
+
+
 Handler = Callable[[MessageCreated], Awaitable[None]]
-"""Handles one event. It may see an event twice. Raising makes the loop try again, `ConsumerLoop.ATTEMPTS` times."""
+"""Handles one event. It may see an event twice. Raising makes the loop try again, `ConsumerLoop.ATTEMPTS` times, or
+for as long as it takes when it raises `DependencyAwayError`."""
+
+SkippedHandler = Callable[["ConsumerRecord[bytes, bytes]", str], Awaitable[None]]
+"""Is given each record that the loop gives up on, with the reason. Raising makes the loop come back to the record."""
 
 
 class ConsumerLoop:
@@ -260,24 +269,36 @@ class ConsumerLoop:
 
     An offset is committed only after the handler returned. An event that fails is tried again with a back-off, while
     its partition waits; after the last attempt it is skipped, logged and counted, as is one that cannot be read. What
-    must survive a long outage belongs in the handler's own store.
+    must survive a long outage belongs in the handler's own store, and what is skipped goes to `on_skipped`.
     """
 
     ATTEMPTS = 8
 
-    def __init__(self, settings: KafkaSettings, *, group: str, topics: Sequence[str], handler: Handler) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        *,
+        group: str,
+        topics: Sequence[str],
+        handler: Handler,
+        on_skipped: SkippedHandler | None = None,
+    ) -> None:
         self._settings = settings
         self._group = group
         self._topics = topics
         self._handler = handler
+        self._on_skipped = on_skipped
         self._failures: dict[tuple[TopicPartition, int], int] = {}
         self.running = False
         """Whether the loop is connected and reading."""
+        self.last_turn = time.monotonic()
+        """When the loop last moved on (`time.monotonic`), with or without Kafka: it hangs when this stands still."""
 
     async def run(self) -> None:
         """Read until cancelled. Connects again by itself whenever Kafka comes back."""
         delay = 0.25
         while True:
+            self.last_turn = time.monotonic()
             consumer = AIOKafkaConsumer(
                 *self._topics,
                 **connection(self._settings),
@@ -305,6 +326,7 @@ class ConsumerLoop:
             delay = min(delay * 2, 10.0)
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
+        self.last_turn = time.monotonic()
         batches: Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = await consumer.getmany(
             timeout_ms=1000, max_records=100
         )
@@ -313,13 +335,14 @@ class ConsumerLoop:
         owned = consumer.assignment()
         done = {p: offset for p, offset, _ in results if offset is not None and p in owned}
         if done:
-            await consumer.commit(done)
+            async with asyncio.timeout(30):  # without a broker it would wait for ever
+                await consumer.commit(done)
         failed = {p: offset for p, _, offset in results if offset is not None and p in owned}
         for partition, offset in failed.items():
             consumer.seek(partition, offset)
         if failed:
             attempts = max(self._failures.get(item, 1) for item in failed.items())
-            await asyncio.sleep(min(0.2 * 2**attempts, 20.0) * random.uniform(0.8, 1.2))  # noqa: S311 jitter
+            await asyncio.sleep(min(0.2 * 2 ** min(attempts, 10), 20.0) * random.uniform(0.8, 1.2))  # noqa: S311 jitter
 
     async def _handle_all(
         self, partition: TopicPartition, records: Sequence["ConsumerRecord[bytes, bytes]"]
@@ -334,28 +357,42 @@ class ConsumerLoop:
 
     async def _handle(self, partition: TopicPartition, record: "ConsumerRecord[bytes, bytes]") -> bool:
         where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        at = (partition, record.offset)
+        self.last_turn = time.monotonic()
         try:
             event = MessageCreated.model_validate_json(record.value or b"")
         except ValidationError as error:
             wrong = [".".join(map(str, e["loc"])) for e in error.errors()]
             log.error("event skipped: this version cannot read it", fields=wrong, **where)
             EVENTS_HANDLED.labels(record.topic, "unreadable").inc()
-            return True
-        at = (partition, record.offset)
+            return await self._skip(at, record, f"unreadable: {', '.join(wrong)}")
         try:
             async with asyncio.timeout(30):
                 await self._handler(event)
         except Exception as error:
             self._failures[at] = attempts = self._failures.get(at, 0) + 1
-            if attempts < self.ATTEMPTS:
+            if attempts < self.ATTEMPTS or isinstance(error, DependencyAwayError):
                 log.warning("event failed; it is tried again", error=type(error).__name__, attempts=attempts, **where)
                 EVENTS_HANDLED.labels(record.topic, "retried").inc()
                 return False
             log.exception("event skipped after its last attempt", event_id=event.id, attempts=attempts, **where)
             EVENTS_HANDLED.labels(record.topic, "skipped").inc()
+            return await self._skip(at, record, type(error).__name__)
         else:
             EVENTS_HANDLED.labels(record.topic, "ok").inc()
             EVENT_LAG_SECONDS.labels(record.topic).observe(_age(event.occurred_at))
+        self._failures.pop(at, None)
+        return True
+
+    async def _skip(self, at: tuple[TopicPartition, int], record: "ConsumerRecord[bytes, bytes]", reason: str) -> bool:
+        if self._on_skipped is not None:
+            try:
+                async with asyncio.timeout(30):
+                    await self._on_skipped(record, reason)
+            except Exception as error:
+                self._failures[at] = self._failures.get(at, 0) + 1
+                log.warning("a skipped event could not be put aside; it is read again", error=type(error).__name__)
+                return False
         self._failures.pop(at, None)
         return True
 

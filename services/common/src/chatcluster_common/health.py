@@ -23,11 +23,20 @@ class Health:
         self.service = service
         self.draining = False
         self._checks: dict[str, Check] = {}
+        self._live_checks: dict[str, Callable[[], str]] = {}
         self._hooks: list[DrainHook] = []
 
     def add_check(self, name: str, check: Check) -> None:
         """Readiness also needs `check` to pass. Only for what the service cannot answer anything without."""
         self._checks[name] = check
+
+    def add_live_check(self, name: str, why_not: Callable[[], str]) -> None:
+        """Liveness also needs `why_not` to return "". Only for what a restart mends, such as a loop that hangs."""
+        self._live_checks[name] = why_not
+
+    def not_live(self) -> dict[str, str]:
+        """What a restart of the process would mend, by name; empty when it is well."""
+        return {name: why for name, why_not in self._live_checks.items() if (why := why_not())}
 
     def on_drain(self, hook: DrainHook) -> None:
         """Run `hook` when the process drains, before the server stops."""
