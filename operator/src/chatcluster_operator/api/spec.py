@@ -412,3 +412,11 @@ class ChatClusterSpec(Model):
     `access_key`, `secret_key`."""
     notification: Notification = Notification()
     """How people who are not there are told."""
+
+    def service(self, name: str) -> Service:
+        """The service of that name."""
+        return getattr(self.services, name)
+
+    def store(self, name: str) -> Store:
+        """The store of that name."""
+        return getattr(self, name)

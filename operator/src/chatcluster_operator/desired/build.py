@@ -1,22 +1,46 @@
 """All manifests of a ChatCluster, in the order in which they are applied."""
 
-from chatcluster_operator.api import ChatCluster, DeletionPolicy
-from chatcluster_operator.desired.common import JWKS, config_map, object_name, secret
-from chatcluster_operator.desired.credentials import FIELDS
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from chatcluster_operator.api import SERVICES, STORES, ChatCluster, DeletionPolicy
+from chatcluster_operator.desired import edge, kafka, mongodb, network, objects, postgres, redis, services
+from chatcluster_operator.desired.common import JWKS, config_map, manifest, object_name
 from chatcluster_operator.desired.names import credentials_name
 from chatcluster_operator.desired.types import Inputs, Manifest
+
+_STORES: Final[Mapping[str, Callable[[ChatCluster, Inputs], list[Manifest]]]] = {
+    "postgres": postgres.manifests,
+    "mongodb": mongodb.manifests,
+    "redis": redis.manifests,
+    "kafka": kafka.manifests,
+    "objects": objects.manifests,
+}
 
 
 def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     """Every object of the cluster, ordered so that what others lean on comes first."""
-    return [*_shared(cluster, inputs)]
+    managed = [name for name in STORES if cluster.spec.store(name).external is None]
+    return [
+        *_shared(cluster, inputs),
+        *network.manifests(cluster),
+        *(item for name in managed for item in _STORES[name](cluster, inputs)),
+        *(item for name in SERVICES for item in services.manifests(cluster, inputs, name)),
+        *edge.manifests(cluster, inputs),
+    ]
 
 
 def _shared(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     """The credentials, which outlive the ChatCluster as long as the volumes they open do, and the public token keys."""
-    values = {name: getattr(inputs.credentials, name) for name in FIELDS}
-    owned = cluster.spec.deletion_policy is DeletionPolicy.DELETE
     return [
-        secret(cluster, credentials_name(cluster), None, values, owned=owned),
+        manifest(
+            "v1",
+            "Secret",
+            cluster,
+            credentials_name(cluster),
+            owned=cluster.spec.deletion_policy is DeletionPolicy.DELETE,
+            type="Opaque",
+            data=inputs.credentials.to_secret(),
+        ),
         config_map(cluster, object_name(cluster, JWKS), None, {"jwks.json": inputs.credentials.jwks}),
     ]

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from chatcluster_operator.api import EDGE, SERVICES, STORES, ChatCluster
-from chatcluster_operator.api.spec import Service, Store
 from chatcluster_operator.desired.common import object_name
 from chatcluster_operator.desired.types import Component, MissingImageError, Reference, ReferenceKind, WorkloadKind
 
@@ -20,19 +19,9 @@ EXTERNAL_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 SMTP_KEYS: Final = ("username", "password")
 
 
-def store(cluster: ChatCluster, name: str) -> Store:
-    """The spec of the store of that name."""
-    return getattr(cluster.spec, name)
-
-
-def service(cluster: ChatCluster, name: str) -> Service:
-    """The spec of the service of that name."""
-    return getattr(cluster.spec.services, name)
-
-
 def components(cluster: ChatCluster) -> list[Component]:
     """The managed components, stores first; an external store is absent."""
-    managed = [name for name in STORES if store(cluster, name).external is None]
+    managed = [name for name in STORES if cluster.spec.store(name).external is None]
     return [
         *(Component(name, WorkloadKind.STATEFUL_SET, object_name(cluster, name), 1) for name in managed),
         *(
@@ -40,7 +29,7 @@ def components(cluster: ChatCluster) -> list[Component]:
                 name,
                 WorkloadKind.DEPLOYMENT,
                 object_name(cluster, name),
-                service(cluster, name).autoscaling.min_replicas,
+                cluster.spec.service(name).autoscaling.min_replicas,
             )
             for name in SERVICES
         ),
@@ -60,7 +49,7 @@ def required(cluster: ChatCluster) -> list[Reference]:
             Reference(ReferenceKind.SECRET, name, f"spec.images.pullSecrets[{index}]", (".dockerconfigjson",))
         )
     for name in STORES:
-        chosen = store(cluster, name)
+        chosen = cluster.spec.store(name)
         if chosen.external is not None:
             field = f"spec.{name}.external.secretName"
             references.append(Reference(ReferenceKind.SECRET, chosen.external.secret_name, field, EXTERNAL_KEYS[name]))

@@ -1,0 +1,63 @@
+"""The object store: SeaweedFS behind its S3 interface, with one bucket and one identity, the file service's."""
+
+import json
+from typing import Final
+
+from chatcluster_operator.api import ChatCluster
+from chatcluster_operator.desired import common, stores
+from chatcluster_operator.desired.common import object_name
+from chatcluster_operator.desired.pods import (
+    DATA_PATH,
+    Figures,
+    Pod,
+    Probes,
+    command,
+    disruption_budget,
+    env,
+    http_get,
+    resources,
+    secrets_volume,
+    stateful_set,
+)
+from chatcluster_operator.desired.types import Inputs, Manifest
+
+NAME: Final = "objects"
+
+_FIGURES = Figures(cpu="100m", memory="192Mi", memory_limit="768Mi")
+
+
+def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
+    """All objects of the object store."""
+    name = object_name(cluster, NAME)
+    ports = {"s3": stores.PORTS[NAME]}
+    secrets = {"s3.json": _identities(inputs)}
+    pod = Pod(
+        component=NAME,
+        ports=ports,
+        probes=Probes(live=http_get("s3", "/healthz"), ready=command("healthcheck", "ready")),
+        resources=resources(cluster.spec.objects.resources, _FIGURES),
+        checksum=common.checksum(secrets),
+        volumes=(secrets_volume((name, {"s3.json": "s3.json"})),),
+        claims=(("data", DATA_PATH),),
+        env=(env("CHAT_BUCKET", stores.BUCKET),),
+    )
+    return [
+        common.secret(cluster, name, NAME, secrets),
+        common.service(cluster, name, NAME, ports),
+        common.service(
+            cluster, object_name(cluster, NAME, "nodes"), NAME, ports, headless=True, publish_not_ready=True
+        ),
+        *stateful_set(cluster, inputs, pod, cluster.spec.objects, replicas=1),
+        disruption_budget(cluster, NAME),
+    ]
+
+
+def _identities(inputs: Inputs) -> str:
+    """Who may do what: the file service reads, writes, lists and tags in its bucket."""
+    keys = inputs.credentials
+    identity = {
+        "name": "file",
+        "credentials": [{"accessKey": keys.objects_access_key, "secretKey": keys.objects_secret_key}],
+        "actions": [f"{action}:{stores.BUCKET}" for action in ("Read", "Write", "List", "Tagging")],
+    }
+    return json.dumps({"identities": [identity]})

@@ -1,0 +1,199 @@
+"""The six services. They are built alike: a table says what each calls and which stores it uses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chatcluster_operator.api import ChatCluster
+from chatcluster_operator.api.spec import Service
+from chatcluster_operator.desired import common, stores
+from chatcluster_operator.desired.common import JWKS, object_name
+from chatcluster_operator.desired.names import public_url
+from chatcluster_operator.desired.pods import (
+    Figures,
+    Pod,
+    Probes,
+    deployment,
+    disruption_budget,
+    env,
+    http_get,
+    resources,
+    secrets_volume,
+)
+from chatcluster_operator.desired.types import Inputs, Manifest
+
+JWKS_PATH: Final = "/run/secrets/chatcluster-jwks"
+DRAIN_SECONDS: Final = 20
+"""Time from SIGTERM to exit. The grace period is longer by what a slow node may add."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What sets one service apart from the others."""
+
+    port: int
+    figures: Figures
+    calls: tuple[str, ...] = ()
+    """Other services that it calls."""
+    stores: tuple[str, ...] = ()
+    """Stores that it uses."""
+    behind_edge: bool = False
+    """Whether the edge sends requests to it."""
+
+
+PROFILES: Final[Mapping[str, Profile]] = {
+    "gateway": Profile(
+        3000,
+        Figures(cpu="100m", memory="96Mi", memory_limit="256Mi"),
+        calls=("user", "message", "notification", "presence"),
+        stores=("redis",),
+        behind_edge=True,
+    ),
+    # argon2id takes 19 MiB a password, two at a time.
+    "user": Profile(3001, Figures(cpu="100m", memory="128Mi", memory_limit="384Mi"), stores=("postgres",)),
+    "message": Profile(
+        3002,
+        Figures(cpu="150m", memory="128Mi", memory_limit="512Mi"),
+        calls=("user",),
+        stores=("mongodb", "redis", "kafka"),
+        behind_edge=True,
+    ),
+    # Uploads pass through in parts, and thumbnails are decoded in processes of their own.
+    "file": Profile(
+        3003,
+        Figures(cpu="100m", memory="192Mi", memory_limit="1Gi"),
+        calls=("message",),
+        stores=("objects",),
+        behind_edge=True,
+    ),
+    "notification": Profile(
+        3004,
+        Figures(cpu="50m", memory="96Mi", memory_limit="256Mi"),
+        calls=("user", "presence"),
+        stores=("redis", "kafka"),
+    ),
+    "presence": Profile(
+        3005,
+        Figures(cpu="100m", memory="96Mi", memory_limit="384Mi"),
+        calls=("message",),
+        stores=("redis",),
+        behind_edge=True,
+    ),
+}
+
+
+def url(cluster: ChatCluster, service: str) -> str:
+    """Where a service is called by the others."""
+    return f"http://{object_name(cluster, service)}:{PROFILES[service].port}"
+
+
+def pods_service(cluster: ChatCluster, service: str) -> str:
+    """Name of the headless Service by which the edge finds the pods one by one."""
+    return object_name(cluster, service, "pods")
+
+
+def manifests(cluster: ChatCluster, inputs: Inputs, name: str) -> list[Manifest]:
+    """All objects of one service."""
+    profile, spec = PROFILES[name], cluster.spec.service(name)
+    access = [stores.access(cluster, inputs, store, name) for store in profile.stores]
+    own = {"chat_internal_token": inputs.credentials.internal_token}
+    for item in access:
+        own |= item.secrets
+    if name == "user":
+        own["token_key.pem"] = inputs.credentials.token_key
+    brought = [(item.brought.secret, item.brought.files) for item in access if item.brought]
+    mail = _mail(cluster) if name == "notification" else _Mail([], [])
+    brought += mail.secrets
+    secret_name = object_name(cluster, name)
+    settings = [
+        env("CHAT_PORT", profile.port),
+        env("CHAT_LOG_LEVEL", "INFO"),
+        env("CHAT_JWKS_FILE", f"{JWKS_PATH}/jwks.json"),
+        env("CHAT_DRAIN_SECONDS", DRAIN_SECONDS),
+        *(env(f"CHAT_{called.upper()}_URL", url(cluster, called)) for called in profile.calls),
+        *(setting for item in access for setting in item.env),
+        *mail.env,
+    ]
+    digests = {secret: inputs.digests.get(secret, "") for secret, _ in brought}
+    pod = Pod(
+        component=name,
+        ports={"http": profile.port},
+        probes=Probes(live=http_get("http", "/livez"), ready=http_get("http", "/readyz")),
+        resources=resources(spec.resources, profile.figures),
+        checksum=common.checksum(own, digests),
+        volumes=(
+            secrets_volume((secret_name, {key: key for key in own}), *brought),
+            ({"name": "jwks", "configMap": {"name": object_name(cluster, JWKS)}}, JWKS_PATH),
+        ),
+        env=_overridden(settings, {item.name: item.value for item in spec.env}),
+        init_args=("migrate",) if name == "user" else (),
+        grace_seconds=DRAIN_SECONDS + 10,
+        rollout_label="pod-template-hash",
+    )
+    objects = [
+        common.secret(cluster, secret_name, name, own),
+        common.service(cluster, object_name(cluster, name), name, {"http": profile.port}),
+    ]
+    if profile.behind_edge:
+        objects.append(
+            common.service(cluster, pods_service(cluster, name), name, {"http": profile.port}, headless=True)
+        )
+    return [
+        *objects,
+        deployment(cluster, inputs, pod, replicas=None),
+        _autoscaler(cluster, name, spec),
+        disruption_budget(cluster, name),
+    ]
+
+
+def _autoscaler(cluster: ChatCluster, name: str, spec: Service) -> Manifest:
+    scaling = spec.autoscaling
+    return common.manifest(
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        cluster,
+        object_name(cluster, name),
+        name,
+        spec={
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": object_name(cluster, name)},
+            "minReplicas": scaling.min_replicas,
+            "maxReplicas": scaling.max_replicas,
+            "metrics": [
+                {
+                    "type": "Resource",
+                    "resource": {
+                        "name": "cpu",
+                        "target": {"type": "Utilization", "averageUtilization": scaling.target_cpu_utilization},
+                    },
+                }
+            ],
+        },
+    )
+
+
+@dataclass(frozen=True)
+class _Mail:
+    env: list[dict[str, Any]]
+    secrets: list[tuple[str, Mapping[str, str]]]
+
+
+def _mail(cluster: ChatCluster) -> _Mail:
+    """Settings of the mail server, and the Secret that the user brings for it."""
+    settings = [env("CHAT_PUBLIC_URL", public_url(cluster))]
+    smtp = cluster.spec.notification.smtp
+    if smtp is None:
+        return _Mail(settings, [])
+    settings += [
+        env("CHAT_SMTP_HOST", smtp.host),
+        env("CHAT_SMTP_PORT", smtp.port),
+        env("CHAT_SMTP_SECURITY", smtp.security.value),
+        env("CHAT_SMTP_FROM", smtp.sender),
+    ]
+    files = {"username": "chat_smtp_username", "password": "chat_smtp_password"}
+    return _Mail(settings, [(smtp.secret_name, files)] if smtp.secret_name else [])
+
+
+def _overridden(settings: list[dict[str, Any]], given: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The settings with those that the spec gives in their place, further ones at the end."""
+    kept = [setting for setting in settings if setting["name"] not in given]
+    return [*kept, *(env(name, value) for name, value in given.items())]

@@ -1,0 +1,125 @@
+"""How a service reaches a store, managed or external: its settings, its secrets, its files."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from chatcluster_operator.api import ChatCluster
+from chatcluster_operator.desired.common import object_name
+from chatcluster_operator.desired.pods import env, env_from_secret
+from chatcluster_operator.desired.types import Inputs
+
+PORTS: Final[Mapping[str, int]] = {"postgres": 5432, "mongodb": 27017, "redis": 6379, "kafka": 9092, "objects": 8333}
+"""Port that clients of each managed store use."""
+
+POSTGRES_ROLE: Final = "chat_user"
+"""Role of the user service, and its database."""
+MONGODB_DATABASE: Final = "chat"
+BUCKET: Final = "chat-files"
+REGION: Final = "us-east-1"
+"""The region that S3 clients assume where there are none."""
+KAFKA_PARTITIONS: Final = 6
+"""Partitions of the messages' topic: how many replicas of one consumer can share the work."""
+
+
+@dataclass(frozen=True)
+class Brought:
+    """Files from a Secret that the user brings."""
+
+    secret: str
+    files: Mapping[str, str]
+    """Keys of the Secret → names of the files."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a service needs to reach a store."""
+
+    env: tuple[dict[str, Any], ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
+    """File names → generated values."""
+    brought: Brought | None = None
+
+
+def access(cluster: ChatCluster, inputs: Inputs, store: str, service: str) -> Access:
+    """How `service` reaches `store`."""
+    external = cluster.spec.store(store).external
+    secret = external.secret_name if external else None
+    match store:
+        case "postgres":
+            return _url("chat_database_url", secret, lambda: _postgres_url(cluster, inputs))
+        case "mongodb":
+            settings = (env("CHAT_MONGODB_DATABASE", MONGODB_DATABASE),)
+            return _url("chat_mongodb_url", secret, lambda: _mongodb_url(cluster, inputs), settings)
+        case "redis":
+            return _url("chat_redis_url", secret, lambda: _redis_url(cluster, inputs, service))
+        case "kafka":
+            return _kafka(cluster, inputs, service, secret)
+        case "objects":
+            return _objects(cluster, inputs, secret)
+        case _:
+            raise ValueError(f"no such store: {store}")
+
+
+def _url(
+    file: str, secret: str | None, managed: Callable[[], str], settings: tuple[dict[str, Any], ...] = ()
+) -> Access:
+    if secret:
+        return Access(settings, brought=Brought(secret, {"url": file}))
+    return Access(settings, {file: managed()})
+
+
+def _host(cluster: ChatCluster, store: str) -> str:
+    return f"{object_name(cluster, store)}:{PORTS[store]}"
+
+
+def _postgres_url(cluster: ChatCluster, inputs: Inputs) -> str:
+    password = inputs.credentials.postgres_user_password
+    return f"postgresql+asyncpg://{POSTGRES_ROLE}:{password}@{_host(cluster, 'postgres')}/{POSTGRES_ROLE}"
+
+
+def _mongodb_url(cluster: ChatCluster, inputs: Inputs) -> str:
+    # One node: the client stays with it and does not ask who else there is.
+    return f"mongodb://chat:{inputs.credentials.mongodb_password}@{_host(cluster, 'mongodb')}/?directConnection=true"
+
+
+def _redis_url(cluster: ChatCluster, inputs: Inputs, service: str) -> str:
+    password = getattr(inputs.credentials, f"redis_{service}_password")
+    return f"redis://{service}:{password}@{_host(cluster, 'redis')}/0"
+
+
+def _kafka(cluster: ChatCluster, inputs: Inputs, service: str, secret: str | None) -> Access:
+    if secret:
+        settings = (
+            env_from_secret("CHAT_KAFKA_BOOTSTRAP", secret, "bootstrap"),
+            env_from_secret("CHAT_KAFKA_USERNAME", secret, "username"),
+        )
+        return Access((*settings, *_topic(service, 3)), brought=Brought(secret, {"password": "chat_kafka_password"}))
+    settings = (env("CHAT_KAFKA_BOOTSTRAP", _host(cluster, "kafka")), env("CHAT_KAFKA_USERNAME", service))
+    password = getattr(inputs.credentials, f"kafka_{service}_password")
+    return Access((*settings, *_topic(service, 1)), {"chat_kafka_password": password})
+
+
+def _topic(service: str, replication: int) -> tuple[dict[str, Any], ...]:
+    """Settings of the topic, for the service that makes it. `replication` is how many brokers hold each partition."""
+    if service != "message":
+        return ()
+    return env("CHAT_KAFKA_PARTITIONS", KAFKA_PARTITIONS), env("CHAT_KAFKA_REPLICATION", replication)
+
+
+def _objects(cluster: ChatCluster, inputs: Inputs, secret: str | None) -> Access:
+    if secret:
+        settings = tuple(
+            env_from_secret(f"CHAT_S3_{key.upper()}", secret, key) for key in ("endpoint", "bucket", "region")
+        )
+        files = {"access_key": "chat_s3_access_key", "secret_key": "chat_s3_secret_key"}
+        return Access(settings, brought=Brought(secret, files))
+    settings = (
+        env("CHAT_S3_ENDPOINT", f"http://{_host(cluster, 'objects')}"),
+        env("CHAT_S3_BUCKET", BUCKET),
+        env("CHAT_S3_REGION", REGION),
+    )
+    keys = inputs.credentials
+    return Access(
+        settings, {"chat_s3_access_key": keys.objects_access_key, "chat_s3_secret_key": keys.objects_secret_key}
+    )
