@@ -6,6 +6,9 @@ No test may depend on another's data: take a fresh database, fresh ids, fresh pr
 from collections.abc import Callable, Iterator
 
 import pytest
+from chatcluster_testing.directory import running_directory
+from chatcluster_testing.kafka import Kafka, running_kafka
+from chatcluster_testing.mongodb import MongoDB, running_mongodb
 from chatcluster_testing.postgres import Postgres, running_postgres
 from chatcluster_testing.process import Service, running_service, service_program
 from chatcluster_testing.redis import Redis, running_redis
@@ -80,3 +83,24 @@ def user_service(
     env = user_environment(postgres.clone_database(migrated_database))
     with running_service("user", tmp_path_factory.mktemp("user"), env, jwks_file=tokens.jwks_file) as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def mongodb() -> Iterator[MongoDB]:
+    """The document store. Start another by `running_mongodb()` to stop it in a test."""
+    with running_mongodb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """Kafka with SASL PLAIN. Start another by `running_kafka()` to stop it in a test."""
+    with running_kafka() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def directory() -> Iterator[str]:
+    """Where services ask whether people exist, without the user service: the URL of one that knows everybody."""
+    with running_directory() as url:
+        yield url

@@ -76,6 +76,8 @@ def running_s3() -> Iterator[S3]:
         "ip": "127.0.0.1",
         "ip.bind": "127.0.0.1",
         "master.telemetry": "false",
+        "master.electionTimeout": "1s",  # a start on existing data waits for it
+        "master.heartbeatInterval": "100ms",
         "master.volumeSizeLimitMB": "64",
         "volume.max": "50",
         "volume.preStopSeconds": "0",
