@@ -95,6 +95,7 @@ def run(app: ASGIApp, settings: ServiceSettings, health: Health) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # whom to believe about the caller's address is the gateway's decision
         lifespan="on",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_STOP_SECONDS,
