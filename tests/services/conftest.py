@@ -6,7 +6,6 @@ No test may depend on another's data: take a fresh database, fresh ids, fresh pr
 from collections.abc import Callable, Iterator
 
 import pytest
-from chatcluster_testing.directory import running_directory
 from chatcluster_testing.kafka import Kafka, running_kafka
 from chatcluster_testing.mongodb import MongoDB, running_mongodb
 from chatcluster_testing.postgres import Postgres, running_postgres
@@ -97,10 +96,3 @@ def kafka() -> Iterator[Kafka]:
     """Kafka with SASL PLAIN. Start another by `running_kafka()` to stop it in a test."""
     with running_kafka() as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def directory() -> Iterator[str]:
-    """Where services ask whether people exist, without the user service: the URL of one that knows everybody."""
-    with running_directory() as url:
-        yield url

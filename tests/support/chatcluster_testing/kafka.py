@@ -43,7 +43,7 @@ def running_kafka() -> Iterator[Kafka]:
     """A broker on free loopback ports with its data in a temporary folder."""
     folder = Path(tempfile.mkdtemp(prefix="chatcluster-kafka-"))
     port, controller = free_port(), free_port()
-    java = [find_program("java"), "-cp", f"{folder}:{_libraries()}/*"]
+    java = [find_program("java"), "-cp", f"{folder}:{_class_path()}"]
     (folder / "log4j2.properties").write_text(
         "rootLogger.level=WARN\nrootLogger.appenderRef.stdout.ref=STDOUT\nappender.console.type=Console\n"
         "appender.console.name=STDOUT\nappender.console.layout.type=PatternLayout\n"
@@ -98,26 +98,18 @@ def _properties(folder: Path, port: int, controller: int) -> dict[str, str]:
     }
 
 
-def _libraries() -> Path:
-    """The folder of the jars, fetched once by Maven and kept in the user's cache under the hash of `pom.xml`."""
+def _class_path() -> str:
+    """The jars that `pom.xml` names, fetched by Maven once; the answer is kept in the user's cache under its hash."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "chatcluster" / "kafka"
-    folder = cache / hashlib.sha256(_POM.read_bytes()).hexdigest()[:16]
-    if not folder.exists():
+    file = cache / f"{hashlib.sha256(_POM.read_bytes()).hexdigest()[:16]}.classpath"
+    if not file.exists() or not all(Path(jar).exists() for jar in file.read_text().split(":")):
         cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as work:
-            subprocess.run(
-                [
-                    find_program("mvn"),
-                    "--batch-mode",
-                    "--quiet",
-                    f"--file={_POM}",
-                    "dependency:copy-dependencies",
-                    "-DincludeScope=runtime",
-                    f"-DoutputDirectory={work}/libs",
-                ],
-                check=True,
-                timeout=_DOWNLOAD_SECONDS,
-            )
-            with contextlib.suppress(OSError):  # another run was faster: its folder is as good
-                (Path(work) / "libs").rename(folder)
-    return folder
+        part = file.with_suffix(f".{os.getpid()}")
+        goal = ["dependency:build-classpath", "-DincludeScope=runtime", f"-Dmdep.outputFile={part}"]
+        subprocess.run(
+            [find_program("mvn"), "--batch-mode", "--quiet", f"--file={_POM}", *goal],
+            check=True,
+            timeout=_DOWNLOAD_SECONDS,
+        )
+        part.replace(file)
+    return file.read_text()

@@ -142,6 +142,15 @@ class Engine(engineio.AsyncServer):
             return
         await super().send_packet(sid, pkt)
 
+    async def _trigger_event(self, event: str, *args: Any, **kwargs: Any) -> Any:
+        result = await super()._trigger_event(event, *args, **kwargs)
+        socket = self.sockets.get(args[0]) if event == "disconnect" else None
+        if socket is not None and args[0] not in self._links:
+            # The base leaves a poll of a closed connection waiting until it times out. This ends it, behind the last
+            # packets that closing queues after this event.
+            asyncio.get_running_loop().call_soon(socket.queue.put_nowait, None)
+        return result
+
     def _cut_slow(self, sid: str) -> None:
         SLOW_CONSUMERS.inc()
         log.info("connection closed: it does not read as fast as it is sent to", queued=self.max_queue)

@@ -1,0 +1,49 @@
+"""Names of the Redis channels, and the frames that travel on them."""
+
+import orjson
+from chatcluster_common.realtime import Frame
+
+from chatcluster_message.models import Conversation, Message
+
+CONVERSATION = "message:conversation:"
+USER = "message:user:"
+
+
+def conversation_channel(conversation_id: str) -> str:
+    """Followed by every process that has a member connected."""
+    return CONVERSATION + conversation_id
+
+
+def user_channel(user_id: str) -> str:
+    """Followed by every process that has a device of the person connected."""
+    return USER + user_id
+
+
+def message_new(message: Message) -> Frame:
+    """A message for all members."""
+    return Frame(
+        "message:new", message.model_dump_json().encode(), {"seq": message.seq, "at": message.created_at.timestamp()}
+    )
+
+
+def read_changed(conversation_id: str, user_id: str, seq: int) -> Frame:
+    """A read mark moved."""
+    return Frame("read:changed", orjson.dumps({"conversation_id": conversation_id, "user_id": user_id, "seq": seq}))
+
+
+def joined(conversation: Conversation) -> Frame:
+    """To a member: the conversation is new or has changed; their sockets follow it from here on."""
+    return Frame(
+        "conversation:changed",
+        orjson.dumps({"conversation_id": conversation.id, "conversation": conversation.model_dump(mode="json")}),
+        {"join": conversation.id, "last_seq": conversation.last_seq},
+    )
+
+
+def left(conversation_id: str) -> Frame:
+    """To somebody who is not a member any more."""
+    return Frame(
+        "conversation:changed",
+        orjson.dumps({"conversation_id": conversation_id, "conversation": None}),
+        {"leave": conversation_id},
+    )

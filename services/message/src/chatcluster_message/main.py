@@ -1,0 +1,85 @@
+"""The program: `chatcluster-message` serves until it is told to go."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from chatcluster_common import server
+from chatcluster_common.app import create_app, with_context
+from chatcluster_common.events import MESSAGES_TOPIC, EventProducer
+from chatcluster_common.internal import InternalClient
+from chatcluster_common.realtime import Publisher
+from chatcluster_common.realtime.channels import connect as connect_redis
+from chatcluster_common.startup import wait_for
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from chatcluster_message import api, sockets
+from chatcluster_message.live import Live
+from chatcluster_message.outbox import Relay
+from chatcluster_message.sequence import Turns
+from chatcluster_message.service import Chat
+from chatcluster_message.settings import MessageSettings
+from chatcluster_message.store import Store, connect
+
+
+def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
+    """The REST application, and the whole with Socket.IO beside it."""
+    redis = connect_redis(settings.redis_url)
+    client = connect(settings.mongodb_url.get_secret_value())
+    store = Store(client, settings.mongodb_database)
+    turns = Turns()
+    live = Live(redis, store, turns)
+
+    @asynccontextmanager
+    async def resources(app: FastAPI) -> AsyncGenerator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(client.close)
+            stack.push_async_callback(redis.aclose)
+            await wait_for("MongoDB", store.ensure_indexes, seconds=settings.startup_seconds)
+            await wait_for("Redis", redis.ping, seconds=settings.startup_seconds)
+            users = await stack.enter_async_context(InternalClient(settings.user_url, settings.internal_token))
+            # Kafka may be away: messages are stored and delivered without it, and their events follow.
+            events = await stack.enter_async_context(
+                EventProducer(
+                    settings,
+                    [MESSAGES_TOPIC],
+                    partitions=settings.kafka_partitions,
+                    replication=settings.kafka_replication,
+                )
+            )
+            publisher = await stack.enter_async_context(Publisher(redis))
+            relay = await stack.enter_async_context(Relay(store, publisher, events))
+            chat = Chat(
+                store,
+                users,
+                relay,
+                publisher,
+                turns,
+                max_members=settings.max_members,
+                max_body_length=settings.max_body_length,
+            )
+            sockets.register(live.sockets, chat)
+            live.sockets.verifier = app.state.verifier
+            await stack.enter_async_context(live)
+            app.state.chat = chat
+            app.state.health.add_check("mongodb", store.ping)
+            app.state.health.on_drain(live.sockets.drain)
+            yield
+
+    app = create_app(
+        service="message", title="ChatCluster: conversations and messages", settings=settings, resources=resources
+    )
+    app.include_router(api.public)
+    app.include_router(api.internal)
+    return app, live.sockets.asgi(app)
+
+
+def main() -> None:
+    """Console entry."""
+    settings = server.load_settings(MessageSettings, "message")
+    app, whole = create_message_app(settings)
+    server.run(with_context(whole, "message"), settings, app.state.health)
+
+
+if __name__ == "__main__":
+    main()
