@@ -254,7 +254,8 @@ class RealtimeServer:
             raise Refused(problem.detail, problem.document()) from error
         transport = self._engine.sockets.get(eio_sid)
         if transport is None or transport.closed:
-            # It went away during the handshake; python-socketio forgets a socket only once it was connected.
+            # It went away during the handshake, of which python-socketio tells nobody.
+            await self._on_disconnect(connection)
             raise Refused("The connection was lost.")
         CONNECTS.labels(self.service, "ok").inc()
         CONNECTIONS.labels(self.service).inc()

@@ -1,0 +1,21 @@
+"""What the presence service is told."""
+
+from chatcluster_common.settings import ServiceSettings
+from pydantic import Field, SecretStr
+
+
+class PresenceSettings(ServiceSettings):
+    """`CHAT_…` variables, besides the common ones."""
+
+    port: int = Field(default=3005, ge=0, le=65535)
+    redis_url: SecretStr
+    message_url: str = Field(description="The message service, asked who is in a conversation.")
+    startup_seconds: float = Field(default=60.0, gt=0, description="How long to wait for Redis before giving up.")
+    max_watched: int = Field(default=1000, ge=1, description="People whom one socket may watch.")
+    max_typing_members: int = Field(
+        default=200, ge=2, description="Typing is not told in conversations of more people: nobody could follow it."
+    )
+    heartbeat_seconds: float = Field(default=5.0, gt=0, le=10, description="How often a process says that it lives.")
+    dead_after_seconds: float = Field(
+        default=20.0, gt=0, le=25, description="A process silent for this long is dead, and so are its connections."
+    )
