@@ -46,7 +46,9 @@ class MailServer:
 
     port: int = field(default_factory=free_port)
     tls: ssl.SSLContext | None = None
-    """Offer STARTTLS with it, and require that and a login (`USERNAME`, `PASSWORD`) before any mail."""
+    """With it the server wants TLS, and a login (`USERNAME`, `PASSWORD`) before any mail."""
+    implicit_tls: bool = False
+    """TLS from the first byte, rather than STARTTLS."""
     mails: list[Mail] = field(default_factory=list)
     replies: dict[str, str] = field(default_factory=dict)
     """What to answer to a recipient instead of taking the mail: `550 no such user`."""
@@ -60,8 +62,11 @@ class MailServer:
         """Listen."""
         options: dict[str, Any] = {}
         if self.tls:
-            options = {"tls_context": self.tls, "require_starttls": True, "auth_required": True}
-            options["authenticator"] = _authenticate
+            options = {"authenticator": _authenticate}
+            if self.implicit_tls:
+                options |= {"ssl_context": self.tls, "auth_require_tls": False}
+            else:
+                options |= {"tls_context": self.tls, "require_starttls": True}
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port, **options)
         self._controller.start()
 
@@ -71,6 +76,16 @@ class MailServer:
             self._controller.stop()
             self._controller = None
             wait_until(lambda: not accepts(self.port), "the mail server to be gone")
+
+    async def handle_MAIL(  # noqa: N802 the library's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Called by aiosmtpd when a mail begins."""
+        if self.tls and not session.authenticated:
+            return "530 5.7.0 Authentication required"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(  # noqa: N802 the library's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -96,9 +111,9 @@ def _authenticate(server: SMTP, session: Session, envelope: Envelope, mechanism:
 
 
 @contextlib.contextmanager
-def running_mail_server(*, tls: ssl.SSLContext | None = None) -> Iterator[MailServer]:
+def running_mail_server(*, tls: ssl.SSLContext | None = None, implicit_tls: bool = False) -> Iterator[MailServer]:
     """A mail server, stopped at the end."""
-    server = MailServer(tls=tls)
+    server = MailServer(tls=tls, implicit_tls=implicit_tls)
     server.start()
     try:
         yield server

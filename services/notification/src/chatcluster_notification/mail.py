@@ -12,15 +12,12 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
+from chatcluster_notification import addresses
 from chatcluster_notification.models import MailJob
 
 PREVIEW_CHARACTERS = 500
 _SUBJECT_NAME_CHARACTERS = 80
 _SAFE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-
-
-class AddressError(ValueError):
-    """The recipient's address cannot be written into a mail; it never will."""
 
 
 def one_line(text: str, most: int) -> str:
@@ -38,7 +35,7 @@ def preview(body: str) -> str:
 def build(
     job: MailJob, *, sender: Address, sender_name: str, recipient_name: str, recipient_address: str, public_url: str
 ) -> EmailMessage:
-    """The mail about a message: text, and the same as HTML. Raises `AddressError`."""
+    """The mail about a message: text, and the same as HTML. Raises `addresses.AddressError`."""
     name = one_line(sender_name, _SUBJECT_NAME_CHARACTERS) or "Someone"
     conversation = one_line(job.conversation_name or "", _SUBJECT_NAME_CHARACTERS)
     where = f" in {conversation}" if job.conversation_type != "direct" and conversation else ""
@@ -47,7 +44,7 @@ def build(
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = f"{name} wrote to you" if not where else f"{name} wrote{where}"
     mail["From"] = sender
-    mail["To"] = _address(recipient_name, recipient_address)
+    mail["To"] = addresses.parse(one_line(recipient_name, _SUBJECT_NAME_CHARACTERS), recipient_address)
     mail["Date"] = format_datetime(job.occurred_at)
     mail["Message-ID"] = f"<{_digest(job.id)}@{domain}>"
     thread = f"<{_digest(f'{job.conversation_id}:{job.recipient_id}')}.conversation@{domain}>"
@@ -68,13 +65,6 @@ def build(
     page += [f'<p><a href="{html.escape(public_url)}">Answer</a></p>'] if public_url else []
     mail.add_alternative(f"<!DOCTYPE html><html><body>{''.join(page)}</body></html>\n", subtype="html")
     return mail
-
-
-def _address(name: str, address: str) -> Address:
-    try:
-        return Address(display_name=one_line(name, _SUBJECT_NAME_CHARACTERS), addr_spec=address)
-    except (ValueError, IndexError) as error:  # the standard library's parser raises both
-        raise AddressError("the address is malformed") from error
 
 
 def _missed(count: int) -> str:

@@ -12,6 +12,7 @@ from prometheus_client import Counter, Histogram
 from redis.exceptions import RedisError
 
 from chatcluster_notification import mail
+from chatcluster_notification.addresses import AddressError
 from chatcluster_notification.models import Claim, MailJob, Notification
 from chatcluster_notification.settings import NotificationSettings
 from chatcluster_notification.smtp import MailDelayedError, Mailer, MailRefusedError
@@ -22,7 +23,7 @@ log = logs.get_logger(__name__)
 LEASE_SECONDS = 60.0
 """Longer than sending one mail can take: two look-ups and the mail server's time limits."""
 MAX_ATTEMPTS = 15
-"""With the pauses below, about an hour and a half."""
+"""With the pauses below, about an hour."""
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 600.0
 _IDS_A_CALL = 100
@@ -125,7 +126,7 @@ class Postman:
             sent = await self._send(job)
         except (MailDelayedError, errors.Problem) as error:
             await self._again(claim, error)
-        except (MailRefusedError, mail.AddressError) as error:
+        except (MailRefusedError, AddressError) as error:
             await self._give_up(job, str(error))
         except Exception as error:
             # Not foreseen, so maybe for this mail alone: it must come to an end as well.

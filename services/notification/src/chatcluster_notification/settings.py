@@ -7,6 +7,8 @@ from enum import StrEnum
 from chatcluster_common.events import KafkaSettings
 from pydantic import Field, SecretStr, model_validator
 
+from chatcluster_notification import addresses
+
 
 class SmtpSecurity(StrEnum):
     """How the connection to the mail server is protected."""
@@ -40,18 +42,16 @@ class NotificationSettings(KafkaSettings):
     def sender(self) -> Address:
         """`smtp_from`, parsed."""
         name, address = parseaddr(self.smtp_from)
-        return Address(display_name=name or "ChatCluster", addr_spec=address)
+        return addresses.parse(name or "ChatCluster", address)
 
     @model_validator(mode="after")
     def _complete(self) -> "NotificationSettings":
         if not self.smtp_host:
             return self
         try:
-            complete = bool(self.sender.domain)
-        except ValueError:
-            complete = False
-        if not complete:
-            raise ValueError("CHAT_SMTP_HOST is set: set CHAT_SMTP_FROM to a mail address too")
+            _ = self.sender
+        except addresses.AddressError as error:
+            raise ValueError("CHAT_SMTP_HOST is set: set CHAT_SMTP_FROM to a mail address too") from error
         if self.smtp_username and self.smtp_security is SmtpSecurity.NONE:
             raise ValueError("a mail password would be sent in the clear: set CHAT_SMTP_SECURITY to starttls or tls")
         return self
