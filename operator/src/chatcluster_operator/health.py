@@ -1,6 +1,6 @@
 """`/livez`, `/readyz` and `/metrics`, served by the loop that does the work: when it hangs, so do they."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -20,8 +20,8 @@ class HealthServer:
         application = web.Application()
         application.add_routes(
             [
-                web.get("/livez", lambda _: _answer(live())),
-                web.get("/readyz", lambda _: _answer(ready())),
+                web.get("/livez", _checked(live)),
+                web.get("/readyz", _checked(ready)),
                 web.get("/metrics", _metrics),
             ]
         )
@@ -43,5 +43,9 @@ async def _metrics(_: web.Request) -> web.Response:
     return web.Response(body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def _answer(problems: list[str]) -> web.Response:
-    return web.Response(text="\n".join(problems or ["ok"]) + "\n", status=503 if problems else 200)
+def _checked(check: Check) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_: web.Request) -> web.Response:
+        problems = check()
+        return web.Response(text="\n".join(problems or ["ok"]) + "\n", status=503 if problems else 200)
+
+    return answer

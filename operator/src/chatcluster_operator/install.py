@@ -1,8 +1,8 @@
 """Everything that installs the operator, as one file for `kubectl apply -f`.
 
 `python -m chatcluster_operator.install --check | --write` compares or rewrites the committed `operator/install.yaml`.
-The rights are derived: from the table of kinds for what the operator does itself, and from the Roles it hands out, since
-nobody may hand out a right without holding it.
+The rights are derived: from the table of kinds for what the operator does itself, and from the Roles it hands out,
+since nobody may hand out a right without holding it.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def cluster_rules() -> list[Rule]:
 def _handed_out() -> Iterable[Rule]:
     """The rules of the Roles that the operator makes."""
     body = {
-        "metadata": {"name": "any", "namespace": "any", "uid": "any"},
+        "metadata": {"name": "any", "namespace": "any", "uid": "00000000-0000-0000-0000-000000000000"},
         "spec": {"version": RELEASE},
     }
     inputs = Inputs(images=dict.fromkeys(COMPONENTS, "any:1"), credentials=generate(None, bytes))
@@ -91,7 +91,7 @@ def _handed_out() -> Iterable[Rule]:
 
 
 def _merged(rules: Iterable[Rule]) -> list[Rule]:
-    """One rule for each resource, all its verbs together. Names are dropped: those handed out are of any ChatCluster."""
+    """One rule for each resource, all its verbs together. Names are dropped: they could be any ChatCluster's."""
     verbs: dict[tuple[str, str], list[str]] = {}
     for rule in rules:
         for group in rule["apiGroups"]:

@@ -13,7 +13,7 @@ class SettingsError(ValueError):
     """A variable holds what cannot be used. The message names it and says what can."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """The operator's settings. Times are in seconds."""
 
@@ -39,13 +39,13 @@ class Settings:
         if level not in LOG_LEVELS:
             raise SettingsError(f"CHATCLUSTER_LOG_LEVEL is {level!r}; use one of {', '.join(LOG_LEVELS)}")
         return cls(
-            namespace=environment.get("POD_NAMESPACE", "chatcluster-system"),
+            namespace=environment.get("POD_NAMESPACE", cls.namespace),
             identity=environment.get("POD_NAME") or socket.gethostname(),
-            host=environment.get("CHATCLUSTER_HOST", "0.0.0.0"),  # noqa: S104 - as above
-            port=int(_number(environment, "CHATCLUSTER_PORT", 8080, low=0, high=65535)),
+            host=environment.get("CHATCLUSTER_HOST", cls.host),
+            port=int(_number(environment, "CHATCLUSTER_PORT", cls.port, low=0, high=65535)),
             log_level=level,
-            resync=_number(environment, "CHATCLUSTER_RESYNC_SECONDS", 60, low=1, high=3600),
-            concurrency=int(_number(environment, "CHATCLUSTER_CONCURRENCY", 16, low=1, high=256)),
+            resync=_number(environment, "CHATCLUSTER_RESYNC_SECONDS", cls.resync, low=1, high=3600),
+            concurrency=int(_number(environment, "CHATCLUSTER_CONCURRENCY", cls.concurrency, low=1, high=256)),
         )
 
 

@@ -21,6 +21,11 @@ PARALLEL: Final = 8
 """Calls at one time for one ChatCluster."""
 
 _MESSAGE_LENGTH: Final = 1000
+_ORDER: Final = list(KINDS)
+
+
+def _rank(step: Apply | Delete) -> tuple[bool, int]:
+    return isinstance(step, Delete), _ORDER.index(step.key.kind)
 
 
 class StandbyError(Exception):
@@ -70,7 +75,7 @@ class Actor:
             raise StandbyError
 
     async def execute(self, cluster: ChatCluster, plan: Plan, *, create_only: frozenset[Key] = frozenset()) -> Outcome:
-        """Carry out a plan. Kinds follow one another in its order; objects of one kind go side by side.
+        """Carry out a plan: kinds in the order of `KINDS`, objects of one kind side by side, deletions last.
 
         What is in `create_only` is made only where the name is free, never written over. Raises StandbyError.
         """
@@ -81,7 +86,7 @@ class Actor:
             async with limit:
                 await self._take(cluster, step, outcome, create_only)
 
-        for _, steps in groupby(plan.steps, key=lambda step: (type(step), step.key.kind)):
+        for _, steps in groupby(sorted(plan.steps, key=_rank), key=_rank):
             async with asyncio.TaskGroup() as group:
                 for step in steps:
                     group.create_task(take(step))

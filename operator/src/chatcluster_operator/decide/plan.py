@@ -47,7 +47,7 @@ Step = Apply | Delete
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps in order; steps of one kind may be taken at the same time. And who has a name that we need."""
+    """The steps, in no order, and what stands in the way of others."""
 
     steps: tuple[Step, ...] = ()
     taken: tuple[Key, ...] = ()

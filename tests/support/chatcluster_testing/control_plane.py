@@ -1,0 +1,236 @@
+"""A real API server with etcd, and a controller manager that collects garbage, as processes on loopback ports.
+
+No node, no scheduler and no workload controller: a test says itself how far a Deployment has come. CHATCLUSTER_PROGRAMS
+names the folder of the programs; without it they come from the local cluster's cache, which is filled first.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from chatcluster_local.programs import ensure_programs
+from chatcluster_local.progress import Progress
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from chatcluster_testing.process import Program, free_port
+
+Object = dict[str, Any]
+
+
+def program(name: str) -> Path:
+    """Where the program of this name is."""
+    given = os.environ.get("CHATCLUSTER_PROGRAMS")
+    if given:
+        return Path(given) / name
+    return ensure_programs(Progress()).path(name)
+
+
+class ApiRefusalError(Exception):
+    """The API server answered with an error."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+
+
+@dataclass
+class Api:
+    """Calls to the API server as one user, as little as tests need."""
+
+    url: str
+    token: str
+    tls: ssl.SSLContext
+
+    def call(self, method: str, path: str, body: Object | None = None, content: str = "application/json") -> Object:
+        """One call; `ApiRefusalError` when it is refused."""
+        request = urllib.request.Request(  # noqa: S310 https to loopback
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": content},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30, context=self.tls) as response:  # noqa: S310 as above
+                return json.loads(response.read() or b"{}")
+        except urllib.error.HTTPError as error:
+            with error:
+                answer = json.loads(error.read() or b"{}")
+            raise ApiRefusalError(error.code, str(answer.get("message", error))) from None
+
+    def get(self, path: str) -> Object | None:
+        """An object or list; None when there is none."""
+        try:
+            return self.call("GET", path)
+        except ApiRefusalError as refusal:
+            if refusal.status == 404:
+                return None
+            raise
+
+    def items(self, path: str) -> list[Object]:
+        """The items of a list."""
+        return self.call("GET", path)["items"]
+
+    def create(self, path: str, body: Object) -> Object:
+        """POST."""
+        return self.call("POST", path, body)
+
+    def merge(self, path: str, patch: Object) -> Object:
+        """JSON merge patch."""
+        return self.call("PATCH", path, patch, "application/merge-patch+json")
+
+    def apply(self, path: str, body: Object, manager: str = "tests") -> Object:
+        """Server-side apply."""
+        return self.call("PATCH", f"{path}?fieldManager={manager}&force=true", body, "application/apply-patch+yaml")
+
+    def delete(self, path: str) -> None:
+        """DELETE, dependents in the background; nothing to do when there is none."""
+        with contextlib.suppress(ApiRefusalError):
+            self.call("DELETE", path, {"propagationPolicy": "Background"})
+
+
+@dataclass
+class ControlPlane:
+    """etcd, the API server and the controller manager."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    _token: str = field(default_factory=lambda: secrets.token_hex(16))
+    _programs: list[Program] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Address of the API server."""
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def ca(self) -> Path:
+        """The certificate that the API server's is signed by."""
+        return self.folder / "certs/apiserver.crt"
+
+    @property
+    def api(self) -> Api:
+        """The API as its administrator."""
+        return self.api_as(self._token)
+
+    def api_as(self, token: str) -> Api:
+        """The API as whom this token names."""
+        return Api(self.url, token, ssl.create_default_context(cafile=str(self.ca)))
+
+    def kubeconfig(self, name: str, token: str | None = None, server: str | None = None) -> Path:
+        """A kubeconfig file for the token's user, the administrator when left out."""
+        path = self.folder / f"{name}.kubeconfig"
+        cluster = {"server": server or self.url, "certificate-authority": str(self.ca)}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [{"name": "test", "user": {"token": token or self._token}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "current-context": "test",
+        }
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    def start(self) -> None:
+        """Start all three; etcd without fsync, since nothing here outlives the tests."""
+        etcd_port, peer_port, controller_port = free_port(), free_port(), free_port()
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        key_file = self.folder / "service-accounts.pem"
+        key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
+        tokens = self.folder / "tokens.csv"
+        tokens.write_text(f"{self._token},admin,admin,system:masters\n")
+        etcd = [
+            str(program("etcd")),
+            f"--data-dir={self.folder / 'etcd'}",
+            "--unsafe-no-fsync",
+            f"--listen-client-urls=http://127.0.0.1:{etcd_port}",
+            f"--advertise-client-urls=http://127.0.0.1:{etcd_port}",
+            f"--listen-peer-urls=http://127.0.0.1:{peer_port}",
+            "--log-level=warn",
+        ]
+        server = [
+            str(program("kube-apiserver")),
+            f"--etcd-servers=http://127.0.0.1:{etcd_port}",
+            f"--secure-port={self.port}",
+            "--bind-address=127.0.0.1",
+            f"--cert-dir={self.folder / 'certs'}",
+            f"--token-auth-file={tokens}",
+            "--authorization-mode=RBAC",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={key_file}",
+            f"--service-account-signing-key-file={key_file}",
+            "--service-cluster-ip-range=10.0.0.0/16",
+            "--endpoint-reconciler-type=none",
+        ]
+        controllers = [
+            str(program("kube-controller-manager")),
+            f"--secure-port={controller_port}",
+            "--bind-address=127.0.0.1",
+            f"--cert-dir={self.folder / 'controller-certs'}",
+            "--leader-elect=false",
+            "--controllers=garbage-collector-controller,namespace-controller",
+        ]
+        self._run("etcd", etcd, lambda: _healthy(f"http://127.0.0.1:{etcd_port}/health"))
+        self._run("kube-apiserver", server, self._ready)
+        controllers.append(f"--kubeconfig={self.kubeconfig('admin')}")
+        self._run("kube-controller-manager", controllers, lambda: True)
+
+    def stop(self) -> None:
+        """Stop them, the last started first."""
+        for running in reversed(self._programs):
+            running.kill()
+
+    def service_account_token(self, namespace: str, name: str) -> str:
+        """A token of a service account, from the TokenRequest API."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+        return self.api.create(path, body)["status"]["token"]
+
+    def _run(self, name: str, argv: list[str], ready: Callable[[], bool]) -> None:
+        self._programs.append(Program(name, argv, self.folder, ready, timeout=60).start())
+
+    def _ready(self) -> bool:
+        if not self.ca.exists():
+            return False
+        try:
+            return self.api.get("/api/v1/namespaces/default") is not None
+        except (ApiRefusalError, OSError, ValueError):
+            return False
+
+
+def _healthy(url: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 loopback
+        return response.status == 200
+    return False
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[ControlPlane]:
+    """A control plane for as long as the block lasts."""
+    plane = ControlPlane(folder)
+    try:
+        plane.start()
+        yield plane
+    finally:
+        plane.stop()
+
+
+def until(found: Callable[[], Any], what: str, seconds: float = 10.0, every: float = 0.05) -> Any:
+    """Poll until `found` returns something true, and return it; AssertionError naming `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (result := found()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:g} s in vain for {what}")
+        time.sleep(every)
+    return result
