@@ -13,7 +13,9 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
-from chatcluster_common import errors
+from chatcluster_common import errors, logs
+
+log = logs.get_logger(__name__)
 
 ISSUER = "chatcluster"
 AUDIENCE = "chatcluster"
@@ -51,7 +53,7 @@ class TokenVerifier:
         return json.loads(self._file.read_bytes())
 
     def verify(self, token: str) -> Principal:
-        """The token's principal; raises a 401 `Problem` when any part of it does not hold."""
+        """The token's principal; raises a 401 `Problem` when any part of it does not hold, 503 without any key."""
         self._reload()
         try:
             key = self._keys[jwt.get_unverified_header(token)["kid"]]
@@ -72,11 +74,17 @@ class TokenVerifier:
         now = self._now()
         if now - self._checked < _RELOAD_SECONDS:
             return
+        try:
+            modified = self._file.stat().st_mtime_ns
+            if modified != self._modified:
+                self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(self.keys()).keys if key.key_id}
+                self._modified = modified
+        except (OSError, ValueError, jwt.PyJWTError) as error:
+            log.error("the token keys cannot be read", file=str(self._file), reason=str(error))
+            if not self._keys:
+                raise errors.unavailable() from error
+            # Else the keys at hand serve until the file is mended.
         self._checked = now
-        modified = self._file.stat().st_mtime_ns
-        if modified != self._modified:
-            self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(self.keys()).keys if key.key_id}
-            self._modified = modified
 
 
 _bearer = HTTPBearer(auto_error=False, description="Access token of `/auth/login`.")
