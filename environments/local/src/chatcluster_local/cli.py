@@ -11,6 +11,7 @@ from rich.table import Table
 
 from .errors import ExitCode, LocalError
 from .paths import DEFAULT_NAME, Paths, cache_root, check_name
+from .programs import ensure_programs
 from .progress import Progress
 from .providers import Provider, provider_for
 
@@ -134,6 +135,13 @@ def status(name: NameOption = DEFAULT_NAME) -> None:
     from .environment import Environment  # noqa: PLC0415
 
     print(Environment(provider, Progress()).summary())
+
+
+@app.command()
+def programs() -> None:
+    """Build the Kubernetes programs, if they are not in the cache, and print their folders."""
+    for folder in ensure_programs(Progress()).folders.values():
+        print(folder)
 
 
 @app.command("load-images")

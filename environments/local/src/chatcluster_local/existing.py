@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from .errors import ExitCode, LocalError
@@ -14,6 +14,7 @@ class Existing(Provider):
     """Somebody else's cluster. Its images come from where its nodes pull them."""
 
     name = "existing"
+    takes_images = False
 
     @property
     def kubeconfig(self) -> Path:
@@ -59,8 +60,11 @@ class Existing(Provider):
             ]
         ]
 
-    def missing_images(self, references: Sequence[str]) -> set[str]:
-        return set()
+    def images(self) -> dict[str, set[str]]:
+        return {}
+
+    def remove_images(self, node: str, names: Collection[str]) -> None:
+        raise NotImplementedError("images of a cluster that is not ours are not ours to remove")
 
     def load(self, archives: Sequence[Path], progress: Progress) -> None:
         if archives:

@@ -1,7 +1,7 @@
 """The kind provider: the same commands on a cluster of Docker containers, where a Docker engine answers."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import yaml
@@ -87,14 +87,15 @@ class Kind(Provider):
             parts.append(Part(container, status == "running", status))
         return parts
 
-    def missing_images(self, references: Sequence[str]) -> set[str]:
-        from .builtin.images import full_name  # noqa: PLC0415 - the only thing shared
+    def images(self) -> dict[str, set[str]]:
+        return {node: set(self._ctr(node, "images", "list", "--quiet").split()) for node in self._containers()}
 
-        lacking: set[str] = set()
-        for container in self._containers():
-            held = run(["docker", "exec", container, "ctr", "--namespace", "k8s.io", "images", "list", "-q"]).stdout
-            lacking |= {reference for reference in references if full_name(reference) not in held.split()}
-        return lacking
+    def remove_images(self, node: str, names: Collection[str]) -> None:
+        self._ctr(node, "images", "remove", *sorted(names))
+
+    @staticmethod
+    def _ctr(node: str, *arguments: str) -> str:
+        return run(["docker", "exec", node, "ctr", "--namespace", "k8s.io", *arguments]).stdout
 
     def load(self, archives: Sequence[Path], progress: Progress) -> None:
         with progress.step("Loading images into the nodes") as step:

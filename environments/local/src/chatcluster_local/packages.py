@@ -30,7 +30,16 @@ def ensure_packages(programs: Mapping[str, str], progress: Progress) -> None:
     if find("apt-get") is None:
         raise LocalError(f"{', '.join(packages)} missing", "Install them with your package manager", ExitCode.UNFIT)
     environment = dict(os.environ) | {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    # Another apt may be at work at the same time.
+    install = [
+        "apt-get",
+        "--option",
+        "DPkg::Lock::Timeout=300",
+        "install",
+        "--yes",
+        "--no-install-recommends",
+        *packages,
+    ]
     with progress.step(f"Installing the Debian packages {', '.join(packages)}") as step:
         if run(install, timeout=INSTALL_TIMEOUT, env=environment, check=False).returncode:
             # The package lists may be old or not there at all.

@@ -90,11 +90,6 @@ class Programs:
                 return folder / name
         raise KeyError(name)
 
-    @property
-    def key(self) -> str:
-        """Changes when any program does."""
-        return hashlib.sha256(" ".join(str(folder) for folder in self.folders.values()).encode()).hexdigest()[:16]
-
 
 @dataclass(frozen=True)
 class _Build:

@@ -2,17 +2,20 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .builtin.images import full_name
 from .errors import ExitCode, LocalError
 from .packages import find
 from .paths import Paths
 from .progress import Progress
 from .shell import run
 
+OWN_IMAGES = "chatcluster/"
+CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 PROVIDERS = ("builtin", "kind", "existing")
 
 
@@ -29,6 +32,8 @@ class Provider(ABC):
     """A cluster called `paths.name`, wherever it comes from."""
 
     name: str
+    takes_images: bool = True
+    """Whether images can be put on its nodes; else they come from where the nodes pull them."""
 
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
@@ -59,8 +64,26 @@ class Provider(ABC):
         """Put the images of these archives on all nodes that lack them."""
 
     @abstractmethod
-    def missing_images(self, references: Sequence[str]) -> set[str]:
+    def images(self) -> dict[str, set[str]]:
+        """For each node, the full names of the images that it holds."""
+
+    @abstractmethod
+    def remove_images(self, node: str, names: Collection[str]) -> None:
+        """Remove images from a node; what a running container still needs of them stays."""
+
+    def missing_images(self, references: Collection[str]) -> set[str]:
         """Those of these images that some node lacks."""
+        nodes = self.images().values()
+        return {reference for reference in references if any(full_name(reference) not in held for held in nodes)}
+
+    def forget_images(self, keep: Collection[str]) -> None:
+        """Remove the images of ours that are neither in `keep` nor named by a pod, so that nodes do not fill up."""
+        pods = self.get("pods", "--all-namespaces")["items"]
+        used = {part["image"] for pod in pods for key in CONTAINERS for part in pod["spec"].get(key) or []}
+        wanted = {full_name(reference) for reference in {*keep, *used}}
+        for node, held in self.images().items():
+            if old := {name for name in held if name.startswith(full_name(OWN_IMAGES))} - wanted:
+                self.remove_images(node, old)
 
     @property
     def kubectl(self) -> str:

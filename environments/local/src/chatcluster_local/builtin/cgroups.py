@@ -138,9 +138,10 @@ class Group:
                     break
 
     def memory(self) -> int:
-        """Bytes of memory in use by the group, file cache included."""
+        """Bytes of memory that the group cannot do without: all but the file cache that could be dropped."""
         for folder in self.folders:
-            for name in ("memory.current", "memory.usage_in_bytes"):
+            for name, cache in (("memory.current", "inactive_file"), ("memory.usage_in_bytes", "total_inactive_file")):
                 if (folder / name).exists():
-                    return int((folder / name).read_text())
+                    statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+                    return max(0, int((folder / name).read_text()) - int(statistics.get(cache, 0)))
         return 0

@@ -216,7 +216,8 @@ class ControlPlane:
             self.machine.inside(["ip", "-batch", "-"], input=routes)
         if started:
             # In the new machine process ids begin anew: one noted before may be another program's now.
-            shutil.rmtree(self._cluster / "pids", ignore_errors=True)
+            for note in self._cluster.glob("pids/*"):
+                note.unlink()
         if self._create() or set(COMPONENTS) - self.components():
             self._kwokctl("start", "cluster", "--wait", "60s")
             started = True

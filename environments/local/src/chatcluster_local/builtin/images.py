@@ -9,7 +9,7 @@ import shutil
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..errors import LocalError
 
@@ -56,13 +56,16 @@ def write_image(target: Path, reference: str, files: Mapping[str, Path], config:
         "layers": [layer_entry],
     }
     manifest_entry = add(json.dumps(manifest).encode(), manifest["mediaType"])
-    index = {"schemaVersion": 2, "manifests": [manifest_entry | {"annotations": {NAME_ANNOTATIONS[0]: reference}}]}
+    index = {
+        "schemaVersion": 2,
+        "manifests": [manifest_entry | {"annotations": {NAME_ANNOTATIONS[0]: full_name(reference)}}],
+    }
     members = {f"blobs/sha256/{digest}": data for digest, data in blobs.items()}
-    members |= {"oci-layout": b'{"imageLayoutVersion": "1.0.0"}', "index.json": json.dumps(index).encode()}
+    members = {"index.json": json.dumps(index).encode(), "oci-layout": b'{"imageLayoutVersion": "1.0.0"}'} | members
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{target.name}.new")
     with tarfile.open(scratch, "w") as tar:
-        for name, data in sorted(members.items()):
+        for name, data in members.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
@@ -85,7 +88,7 @@ def pause_archive(target: Path) -> Path:
 
 
 def full_name(reference: str) -> str:
-    """The name under which containerd keeps an image: `chatcluster/user:1` is `docker.io/chatcluster/user:1`."""
+    """The name by which Kubernetes looks for an image: `chatcluster/user:1` is `docker.io/chatcluster/user:1`."""
     head, _, rest = reference.partition("/")
     if not rest:
         return f"docker.io/library/{head}"
@@ -93,27 +96,29 @@ def full_name(reference: str) -> str:
 
 
 def archive_names(archive: Path) -> list[str]:
-    """The full names of the images in an OCI or docker archive; an image without a name is left out."""
+    """The names of the images in an OCI or docker archive, as they stand there; an image without one is left out."""
     try:
         with tarfile.open(archive) as tar:
-            members = set(tar.getnames())
-            if "index.json" in members:
-                index = json.load(_member(tar, "index.json"))
-                names = [_annotated(entry.get("annotations", {})) for entry in index["manifests"]]
-                found = [full_name(name) for name in names if ":" in name]
-                if found or "manifest.json" not in members:
-                    return found
-            manifest = json.load(_member(tar, "manifest.json"))
-            return [full_name(tag) for entry in manifest for tag in entry.get("RepoTags") or []]
+            # Ours begin with the index: that one is then found without reading on.
+            for member in tar:
+                if member.name.removeprefix("./") == "index.json":
+                    entries = json.load(_content(tar, member))["manifests"]
+                    names = [_annotated(entry.get("annotations", {})) for entry in entries]
+                    # A bare tag, as OCI would have it, names no image.
+                    if found := [name for name in names if ":" in name]:
+                        return found
+                elif member.name.removeprefix("./") == "manifest.json":
+                    return [tag for entry in json.load(_content(tar, member)) for tag in entry.get("RepoTags") or []]
+            return []
     except (OSError, tarfile.TarError, KeyError, ValueError) as error:
         raise LocalError(f"{archive} is not an image archive ({error})", "Give an OCI or a docker archive") from error
 
 
-def _member(tar: tarfile.TarFile, name: str) -> Any:
-    member = tar.extractfile(name)
-    if member is None:
-        raise KeyError(name)
-    return member
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    content = tar.extractfile(member)
+    if content is None:
+        raise KeyError(member.name)
+    return content
 
 
 def _annotated(annotations: Mapping[str, str]) -> str:

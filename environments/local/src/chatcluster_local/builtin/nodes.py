@@ -6,6 +6,8 @@ their usual paths. What they need from this project is under `/var/lib/chatclust
 
 import json
 import shlex
+from collections.abc import Collection
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +17,7 @@ from ..errors import ExitCode, LocalError
 from ..programs import Programs
 from .addresses import AddressPlan
 from .cgroups import Group, is_v1
-from .images import PAUSE_REFERENCE
+from .images import PAUSE_REFERENCE, archive_names, full_name
 from .machines import SYSTEM_PATH, Cables, Machine, Program
 
 HOME = Path("/var/lib/chatcluster")
@@ -39,7 +41,7 @@ def node_name(number: int) -> str:
     return f"node-{number}"
 
 
-def _setup(disk: Path, programs: Programs) -> str:
+def _setup(disk: Path, programs: Programs, name_server: IPv4Address) -> str:
     """The mounts of a node, as shell; what lies behind `/var/lib` and `/run` is bound before they are covered."""
     disk_, home = shlex.quote(str(disk)), shlex.quote(str(disk / "lib/chatcluster"))
     lines = [f"mkdir -p {disk_}/log {home}/volumes {home}/kernel", f"chmod 711 {home}/volumes"]
@@ -54,6 +56,9 @@ def _setup(disk: Path, programs: Programs) -> str:
         f"mount --bind {disk_}/log /var/log",
         "mount -t tmpfs -o mode=755 tmpfs /run",
         "mkdir -p /run/lock",
+        # Names of the cluster alone are known, any other is answered at once: there is no way out of this machine.
+        f"echo nameserver {name_server} > {HOME}/resolv.conf",
+        f"if test -f /etc/resolv.conf; then mount --bind {HOME}/resolv.conf /etc/resolv.conf; fi",
         "mount --make-rshared /",
     ]
     return "\n".join(lines)
@@ -77,7 +82,7 @@ class Node:
             logs=logs,
             group=group,
             path=":".join([*map(str, bins), SYSTEM_PATH]),
-            setup=_setup(folder, programs),
+            setup=_setup(folder, programs, plan.control_plane),
         )
 
     @property
@@ -116,6 +121,15 @@ class Node:
         """Take in all images of an OCI or docker archive. A layer is unpacked when the first pod needs it."""
         with archive.open("rb") as file:
             self._ctr("images", "import", "--no-unpack", "-", stdin=file, timeout=IMPORT_TIMEOUT)
+        for name in archive_names(archive):
+            # containerd keeps a short name as it stands, and Kubernetes would not find it.
+            if full_name(name) != name and full_name(name) not in self.images():
+                self._ctr("images", "tag", name, full_name(name))
+
+    def forget(self, names: Collection[str]) -> None:
+        """Remove images; what a running container still needs of them stays."""
+        if names:
+            self._ctr("images", "remove", *sorted(names))
 
     def _ctr(self, *arguments: str, timeout: float = 60, stdin: BinaryIO | None = None) -> str:
         command = [str(self._bins["ctr"]), "--namespace", "k8s.io", *arguments]
@@ -213,8 +227,6 @@ SystemdCgroup = false
                 self._home / "kubelet.yaml": yaml.safe_dump(config),
                 self._home / "kubeconfig": kubeconfig,
                 self._home / "client-ca.crt": client_ca,
-                # Names of the cluster alone are known: pods have no way out of this machine.
-                self._home / "resolv.conf": f"nameserver {self._plan.control_plane}\n",
             },
         )
 

@@ -4,11 +4,10 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +38,8 @@ class Record:
 
     index: int
     nodes: int = NODES
-    programs: str = ""
-    """The key of the programs it runs."""
+    programs: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Where the programs that it runs are: a folder a module."""
     provider: str = "builtin"
 
     @property
@@ -105,9 +104,10 @@ class Builtin(Provider):
     def kubeconfig(self) -> Path:
         return self.paths.kubeconfig
 
-    @cached_property
+    @property
     def programs(self) -> Programs:
-        return ensure_programs(Progress())
+        """The programs that the cluster runs."""
+        return Programs({module: Path(folder) for module, folder in self._existing().programs.items()})
 
     @property
     def kubectl(self) -> str:
@@ -177,16 +177,17 @@ class Builtin(Provider):
         with locked(self.paths.lock, f"the cluster {self.paths.name}"):
             ensure_packages(PACKAGES, progress)
             with locked(state_root() / ".programs.lock", "the programs", patience=BUILD_TIMEOUT):
-                self.programs = ensure_programs(progress)
-            record = self._claim()
+                programs = ensure_programs(progress)
+            record = self._claim(programs)
             with progress.step(f"Starting the cluster {self.paths.name}") as step:
                 started = self._start(record, step.say)
                 step.result("" if started else "all was running")
 
-    def _claim(self) -> Record:
+    def _claim(self, programs: Programs) -> Record:
         """The record of this cluster, written now if it is new."""
         record = self.record
-        if record and record.programs == self.programs.key:
+        folders = {module: str(folder) for module, folder in programs.folders.items()}
+        if record and record.programs == folders:
             return record
         if record:
             # Other programs than it runs on: start all anew with these.
@@ -195,7 +196,7 @@ class Builtin(Provider):
             index = record.index if record else find_index()
             if index is None:
                 raise LocalError("no free range of addresses", "End another cluster with down", ExitCode.UNFIT)
-            record = Record(index=index, programs=self.programs.key)
+            record = Record(index=index, programs=folders)
             write_private(self.paths.record, json.dumps(asdict(record)))
         return record
 
@@ -310,22 +311,21 @@ class Builtin(Provider):
             parts.append(Part(machine.name, not cut and not lost, detail))
         return parts
 
-    def missing_images(self, references: Sequence[str]) -> set[str]:
-        names = {full_name(reference): reference for reference in references}
-        lacking: set[str] = set()
-        for node in self._nodes(self._existing()):
-            lacking |= {reference for name, reference in names.items() if name not in node.images()}
-        return lacking
+    def images(self) -> dict[str, set[str]]:
+        return {node.name: node.images() for node in self._nodes(self._existing())}
+
+    def remove_images(self, node: str, names: Collection[str]) -> None:
+        next(known for known in self._nodes(self._existing()) if known.name == node).forget(names)
 
     def load(self, archives: Sequence[Path], progress: Progress) -> None:
         nodes = self._nodes(self._existing())
         contents = {archive: archive_names(archive) for archive in archives}
-        held = {node.name: node.images() for node in nodes}
+        held = self.images()
         jobs = [
             (node, archive)
             for archive, names in contents.items()
             for node in nodes
-            if not names or not held[node.name].issuperset(names)
+            if not names or not held[node.name].issuperset(map(full_name, names))
         ]
         if not jobs:
             return
