@@ -97,8 +97,8 @@ def crd() -> dict[str, Any]:
 def structural_schema(model: type[BaseModel], *, with_defaults: bool = True) -> Schema:
     """The structural schema of a model: no references, no nulls, no titles, and defaults where wanted.
 
-    An object with a default gets `{}`, which the API server then fills from the defaults of its fields; so a spec that
-    gives one field of an object is completed like one that gives none.
+    The default of an object is that of all its fields, and each field has its own too: a spec that gives one field
+    of an object is completed like one that gives none.
     """
     document = model.model_json_schema(by_alias=True)
     definitions = cast(dict[str, Schema], document.get("$defs", {}))
@@ -126,7 +126,8 @@ def structural_schema(model: type[BaseModel], *, with_defaults: bool = True) -> 
         if not with_defaults or merged.get("default", ...) is None:
             merged.pop("default", None)
         elif "default" in merged and "properties" in merged:
-            merged["default"] = {}
+            fields = cast(dict[str, Schema], merged["properties"])
+            merged["default"] = {name: prop["default"] for name, prop in fields.items() if "default" in prop}
         if "description" in merged:
             merged["description"] = " ".join(cast(str, merged["description"]).split())
         return merged

@@ -164,7 +164,7 @@ class Service(Model):
 
     autoscaling: Autoscaling = Autoscaling()
     """How many replicas run."""
-    resources: Resources = Resources()
+    resources: Resources | None = None
     """What each replica asks of its node."""
     env: Annotated[
         list[EnvVar],
@@ -230,7 +230,7 @@ class Edge(Model):
     """How many run. Two or more survive the loss of a node."""
     service: EdgeService = EdgeService()
     """How they are reached."""
-    resources: Resources = Resources()
+    resources: Resources | None = None
     """What each replica asks of its node."""
     public_url: (
         Annotated[str, StringConstraints(min_length=8, max_length=253, pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$")]
@@ -244,7 +244,7 @@ class Storage(Model):
     """A store's volume."""
 
     size: StorageQuantity
-    """Size of each volume. It may grow where the storage class allows, never shrink."""
+    """Size of each volume. Fixed once set."""
     storage_class_name: ObjectName | None = None
     """StorageClass of the volumes, the cluster's default one when left out. Fixed once set."""
 
@@ -284,12 +284,14 @@ def _store_rules(name: str, size: str, *managed_fields: str) -> ConfigDict:
                 "make a new ChatCluster and move the data",
             ),
             (
-                f"{both_managed} || {chosen('self')}.compareTo({chosen('oldSelf')}) >= 0",
-                f"{name}.storage.size may not shrink, because volumes cannot; keep the old size or a larger one",
+                f"{both_managed} || {chosen('self')}.compareTo({chosen('oldSelf')}) == 0",
+                f"{name}.storage.size is fixed, because volumes in use are not resized; restore it, or make a new "
+                "ChatCluster and move the data",
             ),
             (
                 f"{both_managed} || {storage_class('self')} == {storage_class('oldSelf')}",
-                f"{name}.storage.storageClassName is fixed once set; restore it, or make a new ChatCluster",
+                f"{name}.storage.storageClassName is fixed, because volumes stay where they are; restore it, or make "
+                "a new ChatCluster and move the data",
             ),
         )
     )

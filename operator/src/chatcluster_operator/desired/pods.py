@@ -237,30 +237,16 @@ def deployment(cluster: ChatCluster, inputs: Inputs, pod: Pod, *, replicas: int 
     return manifest("apps/v1", "Deployment", cluster, object_name(cluster, pod.component), pod.component, spec=spec)
 
 
-def stateful_set(cluster: ChatCluster, inputs: Inputs, pod: Pod, store: Store, *, replicas: int) -> list[Manifest]:
-    """A store's members and their volume claims.
-
-    The claims are objects of their own, named as the StatefulSet expects them, because its template can never change: so a
-    volume can grow. They have no owner; the StatefulSet's retention policy says whether they go with it.
-    """
-    name = object_name(cluster, pod.component)
+def stateful_set(cluster: ChatCluster, inputs: Inputs, pod: Pod, store: Store, *, replicas: int) -> Manifest:
+    """A store's members, each with a volume of its own. Whether those go with it is the deletion policy's to say."""
     retention = "Retain" if cluster.spec.deletion_policy is DeletionPolicy.RETAIN else "Delete"
-    claim: dict[str, Any] = {"accessModes": ["ReadWriteOnce"]}
-    if store.volume.storage_class_name:
-        claim["storageClassName"] = store.volume.storage_class_name
-    claims = [
-        manifest(
-            "v1",
-            "PersistentVolumeClaim",
-            cluster,
-            f"{claim_name}-{name}-{ordinal}",
-            pod.component,
-            owned=False,
-            spec={**claim, "resources": {"requests": {"storage": store.volume.size}}},
-        )
-        for ordinal in range(replicas)
-        for claim_name, _ in pod.claims
-    ]
+    volume = store.volume
+    claim: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": volume.size}},
+    }
+    if volume.storage_class_name:
+        claim["storageClassName"] = volume.storage_class_name
     spec: dict[str, Any] = {
         "selector": {"matchLabels": selector(cluster, pod.component)},
         "serviceName": object_name(cluster, pod.component, "nodes"),
@@ -276,13 +262,12 @@ def stateful_set(cluster: ChatCluster, inputs: Inputs, pod: Pod, store: Store, *
                 "apiVersion": "v1",
                 "kind": "PersistentVolumeClaim",
                 "metadata": {"name": claim_name, "labels": selector(cluster, pod.component)},
-                # The size of a claim that someone deleted by hand, until it is grown to what the spec says.
-                "spec": {**claim, "resources": {"requests": {"storage": "1Gi"}}},
+                "spec": claim,
             }
             for claim_name, _ in pod.claims
         ],
     }
-    return [*claims, manifest("apps/v1", "StatefulSet", cluster, name, pod.component, spec=spec)]
+    return manifest("apps/v1", "StatefulSet", cluster, object_name(cluster, pod.component), pod.component, spec=spec)
 
 
 def disruption_budget(cluster: ChatCluster, component: str) -> Manifest:
