@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.internal import InternalClient
 from chatcluster_common.server import load_settings, run
+from chatcluster_common.startup import wait_for
 from fastapi import FastAPI
 
 from chatcluster_file.access import Memberships
@@ -25,7 +26,9 @@ def build(settings: FileSettings) -> FastAPI:
     async def resources(app: FastAPI) -> AsyncGenerator[None]:
         store = FileStore(settings)
         try:
-            await store.wait()
+            await wait_for(
+                f"the bucket {settings.s3_bucket} (CHAT_S3_ENDPOINT, CHAT_S3_BUCKET and the keys)", store.check
+            )
             async with InternalClient(settings.message_url, settings.internal_token) as message:
                 thumbnailer = Thumbnailer(settings.thumbnail_workers, settings.max_image_pixels)
                 files = FileService(settings, store, Memberships(message), thumbnailer)

@@ -43,7 +43,6 @@ _CALL_THREADS = 16
 _CALL_SECONDS = 10.0
 _CONNECT_SECONDS = 2.0
 _ANSWER_SECONDS = 10.0
-_START_SECONDS = 60.0
 _ABSENT = {"NoSuchKey", "NoSuchObject", "ResourceNotFound"}
 
 S3_SECONDS = Histogram(
@@ -179,24 +178,6 @@ class FileStore:
             region=settings.s3_region,
             http_client=self._http,
         )
-
-    async def wait(self) -> None:
-        """Until the bucket answers; raises after a minute, so that the process ends and is started again."""
-        delay = 0.1
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                while True:
-                    try:
-                        return await self.check()
-                    except (errors.Problem, LookupError) as error:
-                        log.info("waiting for the object store", reason=str(error))
-                        await asyncio.sleep(delay)
-                        delay = min(delay * 2, 3.0)
-        except TimeoutError as error:
-            raise RuntimeError(
-                f"the bucket {self._bucket!r} did not answer within {_START_SECONDS:g} s: "
-                "see that CHAT_S3_ENDPOINT, CHAT_S3_BUCKET and the keys are right and that the bucket exists"
-            ) from error
 
     async def check(self) -> None:
         """Returns when the bucket is there; raises `LookupError` when the store says it is not."""
