@@ -180,7 +180,7 @@ class Buildah(Engine):
         ]
 
     def save(self, references: Sequence[str], archive: Path) -> None:
-        by_id = {f"sha256:{image}": name for name, image in self._ids().items() if name in references}
+        ids = self._ids()
         collection = f"chatcluster/collection:{secrets.token_hex(6)}"
         with tempfile.TemporaryDirectory(prefix="blobs-", dir=self.folder) as folder:
             # Pushed as one list into one folder, so that a shared layer is written once; and as they are, uncompressed.
@@ -191,10 +191,10 @@ class Buildah(Engine):
                 self._buildah("manifest", "push", "--quiet", "--all", collection, f"dir:{folder}", timeout=900)
             finally:
                 self._buildah("manifest", "rm", collection)
-            manifests: dict[str, bytes] = {}
-            for path in Path(folder).glob("*.manifest.json"):
-                manifest = path.read_bytes()
-                manifests[by_id[json.loads(manifest)["config"]["digest"]]] = manifest
+            pushed = [path.read_bytes() for path in Path(folder).glob("*.manifest.json")]
+            # An image's id is its configuration's digest; two names may have one image.
+            by_id = {json.loads(manifest)["config"]["digest"]: manifest for manifest in pushed}
+            manifests = {reference: by_id[ids[reference]] for reference in references}
             write_archive(Path(folder), manifests, archive)
 
     def close(self) -> None:
@@ -210,8 +210,8 @@ class Buildah(Engine):
         return run([*self._program(), *arguments], timeout=timeout, env=self.environment()).stdout
 
     def _ids(self) -> dict[str, str]:
-        """The id of each image, by its name without `localhost/`."""
-        listed = json.loads(self._buildah("images", "--json") or "null") or []
+        """The id (`sha256:…`) of each image, by its name without `localhost/`."""
+        listed = json.loads(self._buildah("images", "--no-trunc", "--json") or "null") or []
         return {name.removeprefix("localhost/"): image["id"] for image in listed for name in image.get("names") or []}
 
     def _make_base(self) -> None:
