@@ -31,6 +31,8 @@ VOLUMES = "/api/v1/persistentvolumes"
 WATCH_SECONDS = 300
 REQUEST_TIMEOUT = 30.0
 BACKOFF_SECONDS = (0.2, 10.0)
+ATTEMPTS = 6
+"""How often one object is tried before the next look at all of them."""
 
 log = logging.getLogger("volumes")
 Manifest = dict[str, Any]
@@ -166,13 +168,26 @@ class Controller:
         self._api.call("DELETE", f"{VOLUMES}/{name}", fine=(404,))
         log.info("removed %s", name)
 
+    def _attempt(self, handle: Callable[[Manifest], None], item: Manifest, stop: threading.Event, left: int) -> None:
+        """Handle one object; a failure holds up none of the others, and is tried again a few times."""
+        try:
+            handle(item)
+        except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
+            log.warning("%s: %s", item["metadata"]["name"], error)
+            # An object that is wrong stays so; the API or the disk may recover.
+            if isinstance(error, OSError) and left > 1 and not stop.is_set():
+                pause = BACKOFF_SECONDS[0] * 2 ** (ATTEMPTS - left)
+                again = threading.Timer(pause, self._attempt, (handle, item, stop, left - 1))
+                again.daemon = True
+                again.start()
+
     def run(self, path: str, handle: Callable[[Manifest], None], stop: threading.Event) -> None:
         """Follow a resource until told to stop; after a failure look at all of it again, later and later."""
         pause = BACKOFF_SECONDS[0]
         while not stop.is_set():
             try:
                 for item in self._api.follow(path):
-                    handle(item)
+                    self._attempt(handle, item, stop, ATTEMPTS)
                     pause = BACKOFF_SECONDS[0]
             except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
                 log.warning("%s: %s; again in %.1f s", path, error, pause)
