@@ -57,18 +57,19 @@ class Elector:
     async def run(self) -> None:
         """Stand for election, renew, and begin again when the lease is lost."""
         while True:
-            began = self._clock()
-            try:
-                if await self._try():
-                    self._leads_until = began + RENEW_DEADLINE
-                else:
-                    self._leads_until = 0.0
-            except (ApiError, *CONNECTION_ERRORS) as error:
-                # Leadership is not given up at once: it lasts until the deadline, and another try may come in time.
-                self._log.warning("lease not renewed", error=str(error))
-            self._tell()
+            await self.step()
             await asyncio.sleep(RETRY_PERIOD * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing
             self._tell()
+
+    async def step(self) -> None:
+        """Try once to take or renew the lease."""
+        began = self._clock()
+        try:
+            self._leads_until = began + RENEW_DEADLINE if await self._try() else 0.0
+        except (ApiError, *CONNECTION_ERRORS) as error:
+            # Leadership is not given up at once: it lasts until the deadline, and another try may come in time.
+            self._log.warning("lease not renewed", error=str(error))
+        self._tell()
 
     async def release(self) -> None:
         """Give the lease up on a clean exit, so that another need not wait for it to run out."""

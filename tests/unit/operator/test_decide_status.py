@@ -1,0 +1,191 @@
+"""Conditions and events, by table."""
+
+from typing import Any
+
+import pytest
+from chatcluster_operator.api import ChatCluster
+from chatcluster_operator.decide import (
+    Child,
+    Failure,
+    Key,
+    Missing,
+    Notice,
+    Plan,
+    Pod,
+    Snapshot,
+    Workload,
+    differs,
+    notices,
+    refused,
+    report,
+)
+from chatcluster_operator.desired import Component, WorkloadKind
+
+COMPONENTS = [
+    Component("postgres", WorkloadKind.STATEFUL_SET, "demo-postgres", 1),
+    Component("gateway", WorkloadKind.DEPLOYMENT, "demo-gateway", 2),
+    Component("edge", WorkloadKind.DEPLOYMENT, "demo-edge", 2),
+]
+RUNNING = Workload(wanted=2, ready=2, updated=2, current=True, available=True)
+STARTING = Workload(wanted=2, ready=0, updated=2, current=True, available=False)
+ROLLING = Workload(wanted=2, ready=2, updated=1, current=True, available=True)
+EARLIER, NOW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+
+
+def cluster(status: dict[str, Any] | None = None, generation: int = 3) -> ChatCluster:
+    metadata = {"name": "demo", "namespace": "chat", "uid": "u", "generation": generation}
+    return ChatCluster.from_body({"metadata": metadata, "spec": {"version": "1.0"}, "status": status or {}})
+
+
+def world(missing: tuple[Missing, ...] = (), pods: dict[Key, Pod] | None = None, **workloads: Workload) -> Snapshot:
+    children = {
+        Key(item.kind.value, item.workload): Child("c", 1, "u", "demo", "f", workload=workloads.get(item.name, RUNNING))
+        for item in COMPONENTS
+    }
+    return Snapshot(children=children, pods=pods or {}, missing=missing)
+
+
+def status_of(snapshot: Snapshot, previous: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    known: dict[str, Any] = {"plan": Plan(), "failures": [], "release": "1.0", "now": NOW, **more}
+    return report(
+        cluster(previous), components=COMPONENTS, snapshot=snapshot, inventory=[], url="http://demo-edge.chat", **known
+    )
+
+
+def conditions(status: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {item["type"]: (item["status"], item["reason"]) for item in status["conditions"]}
+
+
+WELL = {
+    "Ready": ("True", "Ready"),
+    "Progressing": ("False", "Settled"),
+    "ConfigurationValid": ("True", "Valid"),
+    "Applied": ("True", "UpToDate"),
+    "StoresReady": ("True", "Ready"),
+    "ServicesReady": ("True", "Ready"),
+    "EdgeReady": ("True", "Ready"),
+}
+NO_SECRET = Missing("SecretNotFound", "spec.redis.external.secretName names a Secret that does not exist; create it")
+PULL = Pod("p", 1, "gateway", "ImagePullFailed", "image x:1 cannot be fetched; correct it")
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "more", "changed"),
+    [
+        (world(), {}, {}),
+        (
+            world(gateway=STARTING),
+            {},
+            {
+                "Ready": ("False", "Starting"),
+                "ServicesReady": ("False", "Starting"),
+                "Progressing": ("True", "RollingOut"),
+            },
+        ),
+        (world(gateway=ROLLING), {}, {"Progressing": ("True", "RollingOut")}),
+        (
+            world(missing=(NO_SECRET,)),
+            {},
+            {"Ready": ("False", "SecretNotFound"), "ConfigurationValid": ("False", "SecretNotFound")},
+        ),
+        (
+            world(pods={Key("Pod", "demo-gateway-0"): PULL}, gateway=STARTING),
+            {},
+            {
+                "Ready": ("False", "ImagePullFailed"),
+                "ServicesReady": ("False", "ImagePullFailed"),
+                "Progressing": ("True", "RollingOut"),
+            },
+        ),
+        # A replica in trouble while enough others serve is not the platform's trouble.
+        (world(pods={Key("Pod", "demo-gateway-0"): PULL}), {}, {}),
+        (
+            world(),
+            {"plan": Plan(taken=(Key("Service", "demo-redis"),))},
+            {"Ready": ("False", "NameTaken"), "Applied": ("False", "NameTaken")},
+        ),
+        (
+            world(),
+            {"failures": [Failure(Key("Service", "demo-redis"), "ApplyFailed", "refused")]},
+            {"Ready": ("False", "ApplyFailed"), "Applied": ("False", "ApplyFailed")},
+        ),
+        (
+            world(missing=(NO_SECRET,)),
+            {"plan": Plan(held=(Key("StatefulSet", "demo-postgres"),))},
+            {
+                "Ready": ("False", "SecretNotFound"),
+                "ConfigurationValid": ("False", "SecretNotFound"),
+                "Applied": ("False", "Waiting"),
+                "Progressing": ("False", "Waiting"),
+            },
+        ),
+    ],
+)
+def test_conditions(snapshot: Snapshot, more: dict[str, Any], changed: dict[str, tuple[str, str]]) -> None:
+    assert conditions(status_of(snapshot, **more)) == {**WELL, **changed}
+
+
+def test_the_message_of_ready_is_that_of_the_problem_a_person_must_mend() -> None:
+    status = status_of(world(missing=(NO_SECRET,), postgres=STARTING))
+    assert status["conditions"][0]["message"] == NO_SECRET.message
+
+
+def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
+    before = status_of(world(gateway=STARTING), now=EARLIER)
+    after = status_of(world(), previous=before)
+    times = {item["type"]: item["lastTransitionTime"] for item in after["conditions"]}
+    assert times["Ready"] == times["ServicesReady"] == NOW
+    assert times["StoresReady"] == EARLIER
+    assert {item["observedGeneration"] for item in after["conditions"]} == {3}
+
+
+def test_the_version_is_told_once_all_of_it_runs() -> None:
+    assert status_of(world(gateway=ROLLING), previous={"version": "0.9"})["version"] == "0.9"
+    assert status_of(world(), previous={"version": "0.9"})["version"] == "1.0"
+    assert status_of(world(), previous={"version": "0.9"}, release="0.9")["version"] == "0.9"
+
+
+def test_a_spec_that_cannot_be_read_keeps_what_was_known() -> None:
+    before = status_of(world(), now=EARLIER)
+    after = refused(before, generation=4, problems={"spec.edge.replicas": "must be at least 1"}, now=NOW)
+    assert conditions(after) == {
+        **WELL,
+        "Ready": ("False", "InvalidSpec"),
+        "ConfigurationValid": ("False", "InvalidSpec"),
+    }
+    assert "spec.edge.replicas: must be at least 1" in after["conditions"][0]["message"]
+    assert after["components"] == before["components"]
+
+
+def test_conditions_of_others_do_not_make_the_status_differ() -> None:
+    ours = status_of(world())
+    theirs = {"type": "Audited", "status": "True", "reason": "Fine", "message": "", "lastTransitionTime": NOW}
+    live = {**ours, "conditions": [theirs, *reversed(ours["conditions"])]}
+    assert not differs(live, ours)
+    assert differs({**live, "url": "http://elsewhere"}, ours)
+    assert differs({}, ours)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({}, status_of(world(gateway=STARTING)), []),
+        (status_of(world(gateway=STARTING)), status_of(world()), [Notice(False, "Ready", "Every component is ready.")]),
+        (
+            status_of(world()),
+            status_of(world(missing=(NO_SECRET,))),
+            [Notice(True, "SecretNotFound", NO_SECRET.message)],
+        ),
+        (status_of(world(missing=(NO_SECRET,))), status_of(world(missing=(NO_SECRET,))), []),
+        (
+            status_of(world(missing=(NO_SECRET,))),
+            status_of(world()),
+            [
+                Notice(False, "Ready", "Every component is ready."),
+                Notice(False, "Recovered", "The spec is valid and all it refers to exists."),
+            ],
+        ),
+    ],
+)
+def test_events(before: dict[str, Any], after: dict[str, Any], told: list[Notice]) -> None:
+    assert notices(before, after) == told
