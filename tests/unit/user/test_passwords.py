@@ -57,7 +57,7 @@ async def test_unknown_accounts_take_as_long_as_known_ones() -> None:
     fastest: dict[str | None, float] = {stored: 60.0, None: 60.0}
     # The fastest of many short ones, in turn: a busy machine disturbs both alike.
     for _ in range(30):
-        for of in fastest:
+        for of in (stored, None):
             started = time.perf_counter()
             await pool.verify(of, "wrong password")
             fastest[of] = min(fastest[of], time.perf_counter() - started)
