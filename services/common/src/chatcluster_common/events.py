@@ -32,7 +32,7 @@ from chatcluster_common.settings import ServiceSettings
 log = logs.get_logger(__name__)
 
 MESSAGES_TOPIC = "chat.messages.v1"
-"""Keyed by conversation id, so that a conversation's events stay in order."""
+"""Keyed by conversation id: one consumer sees a conversation whole. `seq` has the order, should replicas differ."""
 
 SCHEMA = 1
 
