@@ -22,7 +22,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from aiosmtpd.controller import UnthreadedController
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 SMTP_PORT = 1025
@@ -119,29 +118,30 @@ def http_server(mailbox: Mailbox, host: str, port: int) -> ThreadingHTTPServer:
     return ThreadingHTTPServer((host, port), Handler)
 
 
+async def smtp_server(mailbox: Mailbox, host: str, port: int) -> tuple[asyncio.Server, int]:
+    """The SMTP server, taking mail, and its port."""
+    loop = asyncio.get_running_loop()
+    handler = SmtpHandler(mailbox)
+    server = await loop.create_server(lambda: SMTP(handler, data_size_limit=MAX_MESSAGE_BYTES, loop=loop), host, port)
+    return server, server.sockets[0].getsockname()[1]
+
+
+async def serve(mailbox: Mailbox) -> None:
+    """Take mail until SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    server, _ = await smtp_server(mailbox, "0.0.0.0", SMTP_PORT)  # noqa: S104
+    print(f"SMTP on {SMTP_PORT}, HTTP on {HTTP_PORT}", flush=True)
+    await stopping.wait()
+    server.close()
+
+
 def main() -> None:
     mailbox = Mailbox(int(os.environ.get("MAIL_SINK_LIMIT", "500")))
     web = http_server(mailbox, "0.0.0.0", HTTP_PORT)  # noqa: S104
     threading.Thread(target=web.serve_forever, name="http", daemon=True).start()
-
-    async def serve() -> None:
-        loop = asyncio.get_running_loop()
-        stopping = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
-        smtp = UnthreadedController(
-            SmtpHandler(mailbox),
-            hostname="0.0.0.0",  # noqa: S104
-            port=SMTP_PORT,
-            loop=loop,
-            data_size_limit=MAX_MESSAGE_BYTES,
-        )
-        server = await smtp._create_server()
-        print(f"smtp on {SMTP_PORT}, http on {HTTP_PORT}", flush=True)
-        await stopping.wait()
-        server.close()
-
-    asyncio.run(serve())
+    asyncio.run(serve(mailbox))
     web.shutdown()
 
 

@@ -6,7 +6,7 @@
 An image's tag is a hash of everything it is built from, so that a new tag means a new image and the other way round.
 """
 
-from .build import BuiltImage, build_all
+from .build import BuiltImage, build_all, relabel
 from .recipes import COMPONENTS
 
-__all__ = ["COMPONENTS", "BuiltImage", "build_all"]
+__all__ = ["COMPONENTS", "BuiltImage", "build_all", "relabel"]

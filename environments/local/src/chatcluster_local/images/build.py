@@ -49,6 +49,21 @@ def build_all(progress: Progress, only: Collection[str] | None = None) -> list[B
             engine.close()
 
 
+def relabel(reference: str, new: str, archive: Path) -> None:
+    """Write to `archive` the image `new`, which differs from the built image `reference` by a label alone.
+
+    Rolling out such an image exercises a roll-out without changing what runs.
+    """
+    folder = cache_root() / "images"
+    with locked(folder / "lock"):
+        engine = find_engine(folder)
+        try:
+            engine.relabel(reference.removeprefix("docker.io/"), new.removeprefix("docker.io/"))
+            engine.save([new.removeprefix("docker.io/")], archive)
+        finally:
+            engine.close()
+
+
 def select(only: Collection[str] | None) -> list[Recipe]:
     """The recipes of the components `only`, or all; raises LocalError for a name that is none."""
     if unknown := sorted(set(only or ()) - set(COMPONENTS)):

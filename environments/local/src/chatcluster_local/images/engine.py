@@ -20,6 +20,7 @@ from .archive import write_archive
 from .recipes import Recipe
 
 PUBLISHED_BASE = "debian:trixie-slim"
+VARIANT_LABEL = "dev.chatcluster.variant"
 BUILD_TIMEOUT = 1800.0
 TAIL_LINES = 25
 
@@ -46,6 +47,10 @@ class Engine(ABC):
     @abstractmethod
     def save(self, references: Sequence[str], archive: Path) -> None:
         """Write the images to one archive, sharing the layers that they share."""
+
+    @abstractmethod
+    def relabel(self, reference: str, new: str) -> None:
+        """Make the image `new`, which differs from the image `reference` by a label alone."""
 
     @abstractmethod
     def close(self) -> None:
@@ -113,6 +118,10 @@ class Docker(Engine):
     def references(self) -> set[str]:
         listed = run(["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "chatcluster/*"], timeout=60)
         return set(listed.stdout.split())
+
+    def relabel(self, reference: str, new: str) -> None:
+        dockerfile = f"FROM {reference}\nLABEL {VARIANT_LABEL}={new}\n"
+        run(["docker", "buildx", "build", "--load", "--quiet", "--tag", new, "-"], input=dockerfile, timeout=120)
 
     def close(self) -> None:
         """Nothing: the engine looks after itself."""
@@ -196,6 +205,11 @@ class Buildah(Engine):
             by_id = {json.loads(manifest)["config"]["digest"]: manifest for manifest in pushed}
             manifests = {reference: by_id[ids[reference]] for reference in references}
             write_archive(Path(folder), manifests, archive)
+
+    def relabel(self, reference: str, new: str) -> None:
+        container = self._buildah("from", "--pull-never", f"localhost/{reference}").strip()
+        self._buildah("config", "--label", f"{VARIANT_LABEL}={new}", container)
+        self._buildah("commit", "--quiet", "--rm", container, f"localhost/{new}")
 
     def close(self) -> None:
         # Buildah keeps its store mounted on itself, and the containers of a build that failed.
