@@ -29,5 +29,8 @@ class FileSettings(ServiceSettings):
     thumbnail_workers: int = Field(default=2, ge=1, le=32, description="Images decoded at a time, each in a process.")
     max_image_bytes: int = Field(default=32 * MIB, ge=1, description="Larger images get no thumbnails.")
     max_image_pixels: int = Field(
-        default=50_000_000, ge=1, description="Images with more pixels get no thumbnails: they may be bombs."
+        default=40_000_000,
+        ge=1,
+        le=60_000_000,
+        description="Images with more pixels get no thumbnails: they may be bombs.",
     )

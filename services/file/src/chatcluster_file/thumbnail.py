@@ -7,15 +7,17 @@ Output: a line of JSON, `{"width", "height", "thumbnails": [{"size", "width", "h
 files one after another, `bytes` long each. Exit code 1: the image cannot be read, or has too many pixels.
 """
 
+import contextlib
 import io
 import json
 import resource
 import sys
+from pathlib import Path
 
 from PIL import Image, ImageOps
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "WEBP")
-MEMORY_BYTES = 1 << 30
+MEMORY_BYTES = 512 << 20
 CPU_SECONDS = 20
 _QUALITY = 80
 
@@ -34,8 +36,10 @@ def make(data: bytes, sizes: dict[str, int], max_pixels: int) -> tuple[tuple[int
             width, height = height, width
         largest = max(sizes.values())
         image.draft("RGB", (largest, largest))  # a JPEG is decoded no larger than needed
-        upright = ImageOps.exif_transpose(image)
-        work = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        whole = image if image.mode == mode else image.convert(mode)
+        whole.thumbnail((largest, largest), Image.Resampling.LANCZOS)  # in place, before anything makes a copy of it
+        work = ImageOps.exif_transpose(whole)
     made: dict[str, Image.Image] = {}
     for name, side in sorted(sizes.items(), key=lambda item: -item[1]):
         work = work.copy()
@@ -56,6 +60,8 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")  # should memory run out, this process goes first
     max_pixels = int(sys.argv[1])
     sizes = {name: int(side) for name, side in (argument.split("=") for argument in sys.argv[2:])}
     Image.MAX_IMAGE_PIXELS = None  # the limit is checked by `make`
