@@ -429,7 +429,8 @@ async def test_what_a_dead_process_stored_is_published_by_another(
 
 async def test_redis_comes_back_and_brings_what_was_missed(message: Message) -> None:
     with running_redis() as redis:
-        env = message.env | {"CHAT_REDIS_URL": redis.url("message")}
+        # A database of its own: others would publish what is pending here, in their Redis.
+        env = message.env | {"CHAT_REDIS_URL": redis.url("message"), "CHAT_MONGODB_DATABASE": "redis-outage"}
         with running_service("message", message.folder / "redis", env, jwks_file=message.tokens.jwks_file) as service:
             async with message.people(service.url, service.url) as (ann, bob):
                 conversation_id = await ann.conversation(bob)

@@ -10,7 +10,7 @@ Pub/sub promises nothing to who is not connected. So whoever uses `Channels` is 
 import asyncio
 import random
 from collections import Counter as Multiset
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -34,6 +34,7 @@ FRAMES = Counter("chat_frames_total", "Frames, by direction and how it ended.", 
 _CONFIRM_SECONDS = 5.0
 _SILENCE_SECONDS = 5.0
 _PUBLISH_SECONDS = 3.0
+_PUBLISH_ATTEMPTS = 3
 _BATCH = 500
 
 
@@ -267,16 +268,7 @@ class Publisher:
             batch = [await self._queue.get()]
             while len(batch) < _BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            error: Exception | None = None
-            try:
-                async with asyncio.timeout(_PUBLISH_SECONDS):
-                    pipeline = self._redis.pipeline(transaction=False)
-                    for channel, data, _ in batch:
-                        pipeline.publish(channel, data)
-                    await pipeline.execute()
-            except (RedisError, OSError, TimeoutError) as failure:
-                error = ChannelsUnavailableError(type(failure).__name__)
-                log.warning("frames not published", frames=len(batch), error=type(failure).__name__)
+            error = await self._send(batch)
             FRAMES.labels("out", "error" if error else "ok").inc(len(batch))
             for _, _, done in batch:
                 if done.done():
@@ -285,6 +277,25 @@ class Publisher:
                     done.set_exception(error)
                 else:
                     done.set_result(None)
+
+    async def _send(self, batch: Sequence[tuple[str, bytes, "asyncio.Future[None]"]]) -> Exception | None:
+        error: Exception | None = None
+        # The pool may hold connections to a server that has restarted. A frame that comes twice does no harm.
+        for attempt in range(_PUBLISH_ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(0.05 * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 jitter
+            try:
+                async with asyncio.timeout(_PUBLISH_SECONDS):
+                    pipeline = self._redis.pipeline(transaction=False)
+                    for channel, data, _ in batch:
+                        pipeline.publish(channel, data)
+                    await pipeline.execute()
+            except (RedisError, OSError, TimeoutError) as failure:
+                error = ChannelsUnavailableError(type(failure).__name__)
+            else:
+                return None
+        log.warning("frames not published", frames=len(batch), error=str(error))
+        return error
 
 
 def _retrieved(done: "asyncio.Future[None]") -> None:
