@@ -61,7 +61,7 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
             taken += 1
             await asyncio.sleep(0)
         await serving
-    assert 3 <= taken <= 5
+    assert 3 <= taken <= 2 * 3 + 1  # the queue, and what the writer had taken from it
     assert SLOW_CONSUMERS._value.get() == before + 1
     assert not engine.offer(sid, event(0))
 
