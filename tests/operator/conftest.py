@@ -106,6 +106,18 @@ class Room:
         """The resource version of every such object."""
         return {key: item["metadata"]["resourceVersion"] for key, item in self.children().items()}
 
+    def contents(self) -> dict[tuple[str, str], Object]:
+        """What every such object says, apart from who wrote it when.
+
+        The generation counts as such: the API server keeps no empty list, so a NetworkPolicy that allows nothing, and
+        says so by one, is written anew at each apply.
+        """
+        written = {"resourceVersion", "managedFields", "generation"}
+        return {
+            key: {**item, "metadata": {name: value for name, value in item["metadata"].items() if name not in written}}
+            for key, item in self.children().items()
+        }
+
     def condition(self, kind: str, name: str = "demo") -> Object:
         """A condition of the ChatCluster; empty while there is none."""
         conditions = (self.get(name) or {}).get("status", {}).get("conditions", [])

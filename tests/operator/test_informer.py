@@ -26,18 +26,18 @@ class Recorder:
         self._changed = asyncio.Event()
 
     def put(self, kind: Kind, body: Object) -> None:
-        assert kind is CONFIG_MAPS
+        del kind
         self.names.add(body["metadata"]["name"])
         self.bodies.append(body)
         self._changed.set()
 
     def remove(self, kind: Kind, body: Object) -> None:
-        assert kind is CONFIG_MAPS
+        del kind
         self.names.discard(body["metadata"]["name"])
         self._changed.set()
 
     def retain(self, kind: Kind, seen: set[tuple[str, str]]) -> None:
-        assert kind is CONFIG_MAPS
+        del kind
         self.names &= {name for _, name in seen}
         self._changed.set()
 
@@ -73,7 +73,7 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
         self._writers += [writer, back]
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -115,10 +115,12 @@ def namespace(plane: ControlPlane, request: pytest.FixtureRequest) -> str:
 
 
 @contextlib.asynccontextmanager
-async def informed(client: Client, namespace: str) -> AsyncIterator[tuple[Informer, Recorder]]:
-    """A running informer of the labelled ConfigMaps in one namespace."""
+async def informed(
+    client: Client, namespace: str, kind: Kind = CONFIG_MAPS
+) -> AsyncIterator[tuple[Informer, Recorder]]:
+    """A running informer of the labelled objects in one namespace."""
     recorder = Recorder()
-    informer = Informer(client, CONFIG_MAPS, recorder, selector=SELECTOR, namespace=namespace)
+    informer = Informer(client, kind, recorder, selector=SELECTOR, namespace=namespace)
     task = asyncio.create_task(informer.run())
     try:
         async with asyncio.timeout(15):
@@ -127,11 +129,6 @@ async def informed(client: Client, namespace: str) -> AsyncIterator[tuple[Inform
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-def relists() -> float:
-    """Full lists of ConfigMaps made so far by informers of this process."""
-    return REGISTRY.get_sample_value("chatcluster_operator_relists_total", {"kind": "ConfigMap"}) or 0.0
 
 
 class ConfigMaps:
@@ -192,24 +189,47 @@ async def test_a_cut_connection_is_made_up_for(
 
 
 async def test_a_version_too_old_leads_to_a_fresh_list(
-    client: Client, proxy: Proxy, namespace: str, config_maps: ConfigMaps, monkeypatch: pytest.MonkeyPatch
+    client: Client, plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the version of long ago the server answers 410; what was deleted meanwhile is found by listing."""
-    versions: list[str] = []
-    watch = client.watch
-    before = relists()
+    """A watch from before the kind was defined is answered with 410; what was missed is found by listing."""
+    await asyncio.to_thread(plane.api.create, DEFINITIONS, definition())
+    path = f"{THINGS.path('default')}"
+    watch, versions = client.watch, list[str]()
 
     def first_from_long_ago(*args: Any, version: str, **more: Any) -> Any:
         versions.append(version)
-        return watch(*args, version="1" if len(versions) == 2 else version, **more)
+        if len(versions) > 1:
+            return watch(*args, version=version, **more)
+        plane.api.delete(f"{path}/old")
+        plane.api.create(path, thing("new"))
+        return watch(*args, version="1", **more)
 
     monkeypatch.setattr(client, "watch", first_from_long_ago)
-    await config_maps.create("gone")
-    async with informed(client, namespace) as (_, recorder):
-        assert recorder.names == {"gone"}
-        await proxy.cut()
-        await config_maps.delete("gone")
-        await config_maps.create("new")
-        await proxy.open()
+    async with asyncio.timeout(15):
+        while not await client.serves(THINGS):
+            await asyncio.sleep(0.05)
+    await asyncio.to_thread(plane.api.create, path, thing("old"))
+    async with informed(client, "default", THINGS) as (_, recorder):
         await recorder.until({"new"})
-        assert relists() == before + 2, "one at the start, one after 410"
+    assert REGISTRY.get_sample_value("chatcluster_operator_relists_total", {"kind": "Thing"}) == 2
+    assert len(versions) == 2
+
+
+THINGS = Kind("example.com", "v1", "Thing", "things")
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+def thing(name: str) -> Object:
+    """An object of a kind of the test's own."""
+    return {"apiVersion": THINGS.api_version, "kind": THINGS.name, "metadata": {"name": name, "labels": LABELS}}
+
+
+def definition() -> Object:
+    """That kind."""
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema}
+    names = {"kind": "Thing", "listKind": "ThingList", "plural": "things", "singular": "thing"}
+    return {
+        "metadata": {"name": "things.example.com"},
+        "spec": {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]},
+    }

@@ -134,7 +134,7 @@ def test_deletion_removes_all_but_the_credentials(room: Any) -> None:
     made = set(room.children())
     assert len(made) > 1
     room.delete()
-    until(lambda: set(room.children()) == {("Secret", "demo-credentials")}, "the rest to be collected", 30)
+    until(lambda: set(room.children()) == {("Secret", "demo-credentials")}, "the rest to be collected", 30, every=0.3)
 
     before = room.child("Secret", "demo-credentials")["data"]
     room.create()
@@ -147,7 +147,7 @@ def test_deletion_policy_delete_removes_the_credentials_too(room: Any) -> None:
     room.create({"deletionPolicy": "Delete"})
     until(room.settled, "everything applied", 20)
     room.delete()
-    until(lambda: not room.children(), "everything to be collected", 30)
+    until(lambda: not room.children(), "everything to be collected", 30, every=0.3)
 
 
 def test_a_changed_policy_reaches_the_credentials(demo: Any) -> None:

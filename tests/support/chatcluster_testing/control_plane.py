@@ -5,12 +5,14 @@ names the folder of the programs; without it they come from the local cluster's 
 """
 
 import contextlib
+import functools
+import http.client
 import json
 import os
 import secrets
 import ssl
+import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -44,29 +46,40 @@ class ApiRefusalError(Exception):
         self.status = status
 
 
-@dataclass
 class Api:
-    """Calls to the API server as one user, as little as tests need."""
+    """Calls to the API server as one user, as little as tests need, over one connection a thread."""
 
-    url: str
-    token: str
-    tls: ssl.SSLContext
+    def __init__(self, port: int, token: str, tls: ssl.SSLContext) -> None:
+        self._port = port
+        self._token = token
+        self._tls = tls
+        self._kept = threading.local()
+        self._connections: list[http.client.HTTPSConnection] = []
 
     def call(self, method: str, path: str, body: Object | None = None, content: str = "application/json") -> Object:
-        """One call; `ApiRefusalError` when it is refused."""
-        request = urllib.request.Request(  # noqa: S310 https to loopback
-            self.url + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": content},
-        )
+        """One call; `ApiRefusalError` when it is refused, `OSError` when nothing answers."""
+        connection: http.client.HTTPSConnection | None = getattr(self._kept, "connection", None)
+        if connection is None:
+            connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=30, context=self._tls)
+            self._kept.connection = connection
+            self._connections.append(connection)
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content}
         try:
-            with urllib.request.urlopen(request, timeout=30, context=self.tls) as response:  # noqa: S310 as above
-                return json.loads(response.read() or b"{}")
-        except urllib.error.HTTPError as error:
-            with error:
-                answer = json.loads(error.read() or b"{}")
-            raise ApiRefusalError(error.code, str(answer.get("message", error))) from None
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            text = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise OSError(f"{method} {path}: {error!r}") from error
+        answer: Object = json.loads(text or b"{}")
+        if response.status >= 400:
+            raise ApiRefusalError(response.status, str(answer.get("message", text)))
+        return answer
+
+    def close(self) -> None:
+        """Close all connections; the next call opens one anew."""
+        for connection in self._connections:
+            connection.close()
 
     def get(self, path: str) -> Object | None:
         """An object or list; None when there is none."""
@@ -118,14 +131,14 @@ class ControlPlane:
         """The certificate that the API server's is signed by."""
         return self.folder / "certs/apiserver.crt"
 
-    @property
+    @functools.cached_property
     def api(self) -> Api:
         """The API as its administrator."""
         return self.api_as(self._token)
 
     def api_as(self, token: str) -> Api:
         """The API as whom this token names."""
-        return Api(self.url, token, ssl.create_default_context(cafile=str(self.ca)))
+        return Api(self.port, token, ssl.create_default_context(cafile=str(self.ca)))
 
     def kubeconfig(self, name: str, token: str | None = None, server: str | None = None) -> Path:
         """A kubeconfig file for the token's user, the administrator when left out."""
@@ -188,6 +201,8 @@ class ControlPlane:
 
     def stop(self) -> None:
         """Stop them, the last started first."""
+        if "api" in self.__dict__:
+            self.api.close()
         for running in reversed(self._programs):
             running.kill()
 
