@@ -52,7 +52,7 @@ def gateway_settings(redis: Redis, echo: Service, user_url: str, odd_port: int) 
         "CHAT_NOTIFICATION_URL": echo.url,
         "CHAT_PRESENCE_URL": f"http://127.0.0.1:{odd_port}",
         "CHAT_MAX_BODY_BYTES": str(MAX_BODY),
-        "CHAT_ANSWER_SECONDS": "1",
+        "CHAT_ANSWER_SECONDS": "2",
         "CHAT_REDIS_SECONDS": "0.5",
     }
 
@@ -318,20 +318,21 @@ class TestBodies:
         size = 200 * MEGABYTE
         token = tokens.token_for("slow")
         head = f"GET /api/v1/messages/sized/{size} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
-        before = resident(gateway.program.pid)
+        before = peak_memory(gateway.program.pid)
         reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(gateway.url).port, limit=65536)
         writer.write(f"{head}\r\n".encode())
         await reader.readuntil(b"\r\n\r\n")
         total = len(await reader.readexactly(MEGABYTE))
         while total < size:  # at full speed now; the gateway never held more than its buffers
             total += len(await reader.readexactly(MEGABYTE))
-        assert resident(gateway.program.pid) - before < 32 * MEGABYTE
+        assert peak_memory(gateway.program.pid) - before < 32 * MEGABYTE
         writer.close()
 
 
-def resident(pid: int) -> int:
-    """Bytes of memory a process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def peak_memory(pid: int) -> int:
+    """The most bytes of memory a process has held so far."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
 
 
 class TestUpstreamTrouble:
@@ -340,7 +341,7 @@ class TestUpstreamTrouble:
     async def test_nobody_there(self, client: httpx.AsyncClient) -> None:
         started = time.monotonic()
         response = await client.post("/api/v1/presence", json={})
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
         assert (response.status_code, response.json()["code"]) == (503, "unavailable")
         assert response.headers["retry-after"] == "1"
         assert response.headers["ratelimit"]
@@ -388,7 +389,7 @@ class TestUpstreamTrouble:
         started = time.monotonic()
         response = await client.get("/api/v1/messages/x")
         assert response.status_code in {502, 503}
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
         assert (await client.get("/api/v1/auth/jwks.json")).status_code == 200
         echo.program.start()
         assert (await client.get("/api/v1/messages/x")).status_code == 200
@@ -470,7 +471,7 @@ class TestLimits:
             own_redis.program.kill()
             started = time.monotonic()
             responses = await self.burst(client, tokens.authorization("stubborn"), 12)
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 5
             assert 5 <= sum(response.status_code == 200 for response in responses) <= 7
             assert (await client.get("/readyz")).status_code == 200
             assert "chat_gateway_rate_limit_degraded 1.0" in (await client.get("/metrics")).text
@@ -490,7 +491,7 @@ class TestLimits:
                 started = time.monotonic()
                 responses = await self.burst(client, tokens.authorization("hasty"), 5)
                 responses += await self.burst(client, tokens.authorization("hasty2"), 5)
-                assert time.monotonic() - started < 2
+                assert time.monotonic() - started < 5
             finally:
                 own_redis.program.signal(signal.SIGCONT)
             assert {response.status_code for response in responses} == {200}

@@ -58,9 +58,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 async def _answer_bytes(send: Any, length: int, *, sized: bool) -> None:
     fields = [(b"content-length", str(length).encode())] if sized else []
     await send({"type": "http.response.start", "status": 200, "headers": fields})
-    body = pattern(length)
     for start in range(0, length, len(_PIECE)):
-        await send({"type": "http.response.body", "body": body[start : start + len(_PIECE)], "more_body": True})
+        await send({"type": "http.response.body", "body": _PIECE[: length - start], "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 
