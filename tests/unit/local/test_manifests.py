@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import yaml
 from chatcluster_local.errors import LocalError
-from chatcluster_local.manifests import behind, documents, with_images
+from chatcluster_local.manifests import behind, documents, troubles, with_images
 from chatcluster_local.paths import repository
 
 IMAGES = {
@@ -73,3 +73,15 @@ def test_our_own_manifests_can_be_read_and_pods_are_restricted() -> None:
     assert pod["securityContext"]["runAsNonRoot"]
     assert all(part["securityContext"]["readOnlyRootFilesystem"] for part in pod["containers"])
     assert kinds["ChatCluster"]["spec"]["version"] == "dev"
+
+
+def test_what_keeps_pods_from_running_is_said_by_pod() -> None:
+    crashing = {"name": "main", "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}}
+    creating = {"name": "main", "state": {"waiting": {"reason": "ContainerCreating"}}}
+    unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available"}
+    pods = [
+        {"metadata": {"name": "a"}, "status": {"containerStatuses": [crashing]}},
+        {"metadata": {"name": "b"}, "status": {"initContainerStatuses": [creating], "containerStatuses": [creating]}},
+        {"metadata": {"name": "c"}, "status": {"conditions": [unscheduled]}},
+    ]
+    assert troubles(pods) == ["a: main CrashLoopBackOff, back-off 10s", "c: 0/3 nodes are available"]

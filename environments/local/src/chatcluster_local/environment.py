@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .errors import ExitCode, LocalError
-from .manifests import CATALOGUE, Manifest, as_list, behind, documents, with_images
+from .manifests import CATALOGUE, Manifest, as_list, behind, documents, troubles, with_images
 from .paths import cache_root, repository
 from .progress import Progress, Step, duration
 from .providers import Provider
@@ -94,7 +94,14 @@ class Environment:
             self.provider.ask("wait", "--for=condition=Established", f"crd/{crd}", "--timeout=30s")
             step.say("waiting for its pods")
             target = ("--namespace", OPERATOR_NAMESPACE, f"deployment/{OPERATOR}")
-            self.provider.ask("rollout", "status", *target, "--timeout=180s", timeout=200)
+            try:
+                self.provider.ask("rollout", "status", *target, "--timeout=180s", timeout=200)
+            except LocalError as error:
+                raise LocalError(
+                    f"the operator does not run: {self._troubles(OPERATOR_NAMESPACE)}",
+                    f"See kubectl --namespace {OPERATOR_NAMESPACE} logs deployment/{OPERATOR}",
+                    ExitCode.TIMEOUT,
+                ) from error
             self._apply_all(chat)
 
     def _apply_all(self, manifests: Sequence[Manifest]) -> None:
@@ -109,7 +116,7 @@ class Environment:
                     condition = self._ready_condition(self._chatcluster())
                     raise LocalError(
                         f"the ChatCluster {CHATCLUSTER} is not ready after {duration(READY_TIMEOUT)}: "
-                        f"{condition.get('message', 'the operator has not reported yet')}",
+                        f"{condition.get('message', 'the operator has not reported yet')}; {self._troubles(NAMESPACE)}",
                         f"See kubectl --namespace {NAMESPACE} describe chatcluster {CHATCLUSTER}",
                         ExitCode.TIMEOUT,
                     )
@@ -165,6 +172,10 @@ class Environment:
             *("--selector", selector, "--output", "json"),
         )
         return json.loads(answer)["items"]
+
+    def _troubles(self, namespace: str) -> str:
+        pods = self.provider.get("pods", "--namespace", namespace)["items"]
+        return "; ".join(troubles(pods)) or "no pod says why"
 
     @staticmethod
     def _ready_condition(chat: dict[str, Any]) -> dict[str, Any]:

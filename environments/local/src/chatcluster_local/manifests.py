@@ -80,3 +80,21 @@ def behind(workload: Manifest, references: set[str]) -> str | None:
         updated = status.get("currentReplicas", updated)
     ready = min(updated, status.get("readyReplicas", 0))
     return None if ready >= wanted and status.get("replicas", 0) == wanted else f"{name} {ready}/{wanted}"
+
+
+def troubles(pods: Iterable[Manifest]) -> list[str]:
+    """What keeps pods from running, a line for each that has something to say."""
+    found: list[str] = []
+    for pod in pods:
+        status = pod.get("status", {})
+        name = pod["metadata"]["name"]
+        found += [
+            f"{name}: {condition.get('message', 'cannot be scheduled')}"
+            for condition in status.get("conditions") or []
+            if condition["type"] == "PodScheduled" and condition["status"] == "False"
+        ]
+        for part in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+            waiting = part.get("state", {}).get("waiting") or {}
+            if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
+                found.append(f"{name}: {part['name']} {waiting['reason']}, {waiting.get('message', 'no message')}")
+    return found
