@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 PROXY_ERRORS: Final = (
     (400, "Bad Request", "The request is not valid HTTP."),
@@ -79,17 +80,19 @@ class EdgeConfig:
                 raise ValueError(f"{what} {value!r} does not match {pattern.pattern}")
 
 
-def render(config: EdgeConfig) -> str:
-    """The text of haproxy.cfg."""
+@cache
+def _template() -> Template:
     # The output is HAProxy's language, not HTML: what goes in is checked by EdgeConfig, and HTML escapes would harm it.
     environment = Environment(  # noqa: S701
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
     )
-    template = environment.from_string(
-        files("chatcluster_haproxy").joinpath("haproxy.cfg.j2").read_text(encoding="utf-8")
-    )
+    return environment.from_string(files("chatcluster_haproxy").joinpath("haproxy.cfg.j2").read_text(encoding="utf-8"))
+
+
+def render(config: EdgeConfig) -> str:
+    """The text of haproxy.cfg."""
     routes = sorted(
         ((backend, route) for backend in config.backends for route in backend.routes),
         key=lambda item: (-len(item[1]), item[1]),
     )
-    return template.render(config=config, routes=routes, proxy_errors=PROXY_ERRORS)
+    return _template().render(config=config, routes=routes, proxy_errors=PROXY_ERRORS)

@@ -365,6 +365,16 @@ class Objects(Store):
 class Smtp(Model):
     """The mail server that notifications are handed to."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "!has(self.secretName) || self.security != 'none'",
+                "notification.smtp.secretName would send a password in the clear; set notification.smtp.security to "
+                "starttls or tls, or remove secretName",
+            )
+        )
+    )
+
     host: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]*)$")]
     """Name or address of the server."""
     port: Annotated[int, Field(ge=1, le=65535)] = 587
@@ -377,6 +387,12 @@ class Smtp(Model):
     """Address that mail comes from."""
     secret_name: ObjectName | None = None
     """Secret with the keys `username` and `password`. Left out: the server takes mail without them."""
+
+    @model_validator(mode="after")
+    def _no_password_in_the_clear(self) -> Self:
+        if self.secret_name is not None and self.security is SmtpSecurity.NONE:
+            raise ValueError("secretName needs security starttls or tls; set the security or remove secretName")
+        return self
 
 
 class Notification(Model):

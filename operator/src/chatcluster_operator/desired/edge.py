@@ -36,7 +36,8 @@ _ROUTES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _STICKY: Final = ("message", "presence")
 _MIB = 1024 * 1024
-_MAX_BODY: Final[Mapping[str, int]] = {"file": 128 * _MIB}
+_MAX_BODY: Final[Mapping[str, int]] = {"gateway": 16 * _MIB, "file": 128 * _MIB}
+"""Bytes; the others take a message at most. The services have limits of their own, which these are not below."""
 
 _FIGURES = Figures(cpu="50m", memory="64Mi", memory_limit="256Mi")
 

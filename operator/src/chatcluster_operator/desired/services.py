@@ -1,7 +1,7 @@
 """The six services. They are built alike: a table says what each calls and which stores it uses."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chatcluster_operator.api import ChatCluster
@@ -39,6 +39,8 @@ class Profile:
     """Stores that it uses."""
     behind_edge: bool = False
     """Whether the edge sends requests to it."""
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Settings of its own."""
 
 
 PROFILES: Final[Mapping[str, Profile]] = {
@@ -48,6 +50,8 @@ PROFILES: Final[Mapping[str, Profile]] = {
         calls=("user", "message", "notification", "presence"),
         stores=("redis",),
         behind_edge=True,
+        # The network policy lets nothing but the edge connect, and the edge says who the client is.
+        settings={"CHAT_TRUST_EDGE": "true"},
     ),
     # argon2id takes 19 MiB a password, two at a time.
     "user": Profile(3001, Figures(cpu="100m", memory="128Mi", memory_limit="384Mi"), stores=("postgres",)),
@@ -112,6 +116,7 @@ def manifests(cluster: ChatCluster, inputs: Inputs, name: str) -> list[Manifest]
         env("CHAT_DRAIN_SECONDS", DRAIN_SECONDS),
         *(env(f"CHAT_{called.upper()}_URL", url(cluster, called)) for called in profile.calls),
         *(setting for item in access for setting in item.env),
+        *(env(key, value) for key, value in profile.settings.items()),
         *mail.env,
     ]
     digests = {secret: inputs.digests.get(secret, "") for secret, _ in brought}

@@ -1,0 +1,67 @@
+"""Which components there are, what must exist beforehand, and which images they run."""
+
+import pytest
+from chatcluster_operator.api import COMPONENTS
+from chatcluster_operator.desired import (
+    MissingImageError,
+    Reference,
+    ReferenceKind,
+    WorkloadKind,
+    components,
+    public_url,
+    required,
+    resolve_images,
+)
+
+CATALOGUE = {component: f"{component}:1" for component in COMPONENTS}
+
+
+def test_all_components_with_the_replicas_they_must_have(chatcluster):
+    found = {item.name: item for item in components(chatcluster({"version": "1", "edge": {"replicas": 4}}))}
+    assert tuple(found) == COMPONENTS
+    assert (found["postgres"].kind, found["postgres"].workload) == (WorkloadKind.STATEFUL_SET, "demo-postgres")
+    assert (found["user"].kind, found["user"].replicas) == (WorkloadKind.DEPLOYMENT, 2)
+    assert found["edge"].replicas == 4
+
+
+def test_external_stores_are_no_components(chatcluster):
+    cluster = chatcluster({"version": "1", "redis": {"external": {"secretName": "mine"}}})
+    assert "redis" not in {item.name for item in components(cluster)}
+    assert Reference(ReferenceKind.SECRET, "mine", "spec.redis.external.secretName", ("url",)) in required(cluster)
+    assert "redis" not in resolve_images(cluster, CATALOGUE)
+
+
+def test_what_must_exist(chatcluster):
+    cluster = chatcluster(
+        {
+            "version": "1",
+            "images": {"pullSecrets": ["registry"]},
+            "kafka": {"storage": {"size": "1Gi", "storageClassName": "fast"}},
+            "notification": {"smtp": {"host": "m", "from": "a@b", "secretName": "mail"}},
+        }
+    )
+    found = {(item.kind, item.name): item for item in required(cluster)}
+    assert found[ReferenceKind.RELEASE, "1"].keys == COMPONENTS
+    assert found[ReferenceKind.STORAGE_CLASS, "fast"].field == "spec.kafka.storage.storageClassName"
+    assert found[ReferenceKind.SECRET, "mail"].keys == ("username", "password")
+    assert found[ReferenceKind.SECRET, "registry"].field == "spec.images.pullSecrets[0]"
+
+
+def test_overrides_win_and_spare_the_catalogue(chatcluster):
+    overrides = {component: f"mine/{component}:2" for component in COMPONENTS}
+    cluster = chatcluster({"version": "1", "images": {"overrides": overrides}})
+    assert resolve_images(cluster, CATALOGUE) == overrides
+    assert required(cluster) == []
+
+
+def test_missing_images_are_named(chatcluster):
+    with pytest.raises(MissingImageError, match=r"release '1' has no image for redis, user; .*overrides") as missing:
+        resolve_images(
+            chatcluster({"version": "1"}), {k: v for k, v in CATALOGUE.items() if k not in {"user", "redis"}}
+        )
+    assert missing.value.missing == ("redis", "user")
+
+
+def test_address(chatcluster):
+    assert public_url(chatcluster()) == "http://demo-edge.chat"
+    assert public_url(chatcluster({"version": "1", "edge": {"publicUrl": "https://a.example/"}})) == "https://a.example"

@@ -1,0 +1,58 @@
+"""Generated values: made once, completed later, and never shown."""
+
+import base64
+import json
+import secrets
+
+import jwt
+import pytest
+from chatcluster_operator.desired.credentials import FIELDS, Credentials, generate
+
+
+def test_all_values_are_made_and_differ():
+    made = generate(None, secrets.token_bytes)
+    values = [getattr(made, name) for name in FIELDS]
+    assert all(len(value) >= 20 for value in values)
+    assert len(set(values)) == len(values)
+
+
+def test_what_exists_is_kept_and_only_the_rest_is_made():
+    first = generate(None, secrets.token_bytes)
+    partial = first.to_secret()
+    del partial["redis_message_password"]
+    partial["token_key"] = ""
+    partial["something_else"] = "eA=="
+    second = generate(partial, secrets.token_bytes)
+    changed = {name for name in FIELDS if getattr(first, name) != getattr(second, name)}
+    assert changed == {"redis_message_password", "token_key"}
+    assert generate(second.to_secret(), secrets.token_bytes) == second
+
+
+def test_same_randomness_same_values(rand):
+    assert generate(None, lambda size: b"\1" * size) == generate(None, lambda size: b"\1" * size)
+
+
+def test_secret_holds_them():
+    made = generate(None, secrets.token_bytes)
+    assert Credentials.from_secret(made.to_secret()) == made
+    with pytest.raises(KeyError, match="token_key"):
+        Credentials.from_secret({name: value for name, value in made.to_secret().items() if name != "token_key"})
+
+
+def test_repr_shows_nothing():
+    made = generate(None, secrets.token_bytes)
+    assert made.internal_token not in f"{made!r} {made}"
+
+
+def test_cluster_id_is_what_kafka_takes():
+    raw = base64.urlsafe_b64decode(generate(None, secrets.token_bytes).kafka_cluster_id + "==")
+    assert len(raw) == 16
+
+
+def test_tokens_signed_by_the_key_are_checked_by_the_key_set():
+    made = generate(None, secrets.token_bytes)
+    (key,) = json.loads(made.jwks)["keys"]
+    token = jwt.encode({"sub": "u"}, made.token_key, algorithm="EdDSA")
+    assert jwt.decode(token, jwt.PyJWK(key), algorithms=["EdDSA"])["sub"] == "u"
+    assert key["kid"]
+    assert "d" not in key
