@@ -55,7 +55,7 @@ async def test_an_image_is_uploaded_and_its_thumbnail_fetched(edge: str) -> None
     async with await Person.register(edge, "ada") as ada, await Person.register(edge, "eve") as eve:
         picture = io.BytesIO()
         Image.linear_gradient("L").resize((1600, 900)).save(picture, "PNG")
-        form = aiohttp.FormData()
+        form = aiohttp.FormData(quote_fields=False)
         form.add_field("file", picture.getvalue(), filename="Sonne & Meer.png", content_type="application/x-lie")
         [file] = (await ada.rest("POST", "/files", data=form))["items"]
         assert (file["name"], file["content_type"]) == ("Sonne & Meer.png", "image/png")

@@ -100,6 +100,8 @@ class Device:
                 await self._keeper
         if self._client:
             await self._client.disconnect()
+            # The client leaves a session that it was given open.
+            await self._session.close()
 
     async def call(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
         """Send an event, return its acknowledgement; raises `Refused`, or ConnectionError for none in time."""

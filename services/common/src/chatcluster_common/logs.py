@@ -10,6 +10,10 @@ import structlog
 from chatcluster_common import context
 
 
+# Without the frames' local variables: they hold message text, tokens and passwords.
+_TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
+
+
 def _add_context(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if request_id := context.request_id.get():
         event.setdefault("request_id", request_id)
@@ -45,7 +49,7 @@ def configure(service: str, level: str) -> None:
             foreign_pre_chain=[*shared, add_service],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                structlog.processors.ExceptionRenderer(_TRACEBACKS),
                 structlog.processors.JSONRenderer(),
             ],
         )
