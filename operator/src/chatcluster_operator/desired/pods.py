@@ -41,8 +41,8 @@ class Probes:
     """Whether the process works at all; when not it is started again."""
     ready: Mapping[str, Any]
     """Whether it takes requests."""
-    start_seconds: int = 120
-    """How long it may take to come alive."""
+    start_seconds: int = 300
+    """How long it may take to come alive: on a node where all pods start at once it is minutes."""
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,15 @@ def _template(cluster: ChatCluster, inputs: Inputs, pod: Pod) -> dict[str, Any]:
             "timeoutSeconds": 3,
             "failureThreshold": pod.probes.start_seconds,
         },
-        "readinessProbe": {**pod.probes.ready, "periodSeconds": 2, "timeoutSeconds": 3, "failureThreshold": 2},
-        "livenessProbe": {**pod.probes.live, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
+        "readinessProbe": {
+            **pod.probes.ready,
+            # A command costs a process each time.
+            "periodSeconds": 5 if "exec" in pod.probes.ready else 2,
+            "timeoutSeconds": 3,
+            "failureThreshold": 2,
+        },
+        # Patient: on a node that is short of processor time, restarts would only make it worse.
+        "livenessProbe": {**pod.probes.live, "periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6},
     }
     if pod.args:
         container["args"] = list(pod.args)

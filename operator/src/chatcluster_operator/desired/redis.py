@@ -19,6 +19,7 @@ from chatcluster_operator.desired.pods import (
     resources,
     secrets_volume,
     stateful_set,
+    tcp,
 )
 from chatcluster_operator.desired.types import Inputs, Manifest
 
@@ -62,7 +63,7 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     pod = Pod(
         component=NAME,
         ports=ports,
-        probes=Probes(live=command("healthcheck", "live"), ready=command("healthcheck", "ready")),
+        probes=Probes(live=tcp("redis"), ready=command("healthcheck", "ready")),
         resources=chosen,
         checksum=common.checksum(config, secrets),
         volumes=(config_volume(name), secrets_volume((name, {"users.acl": "users.acl"}))),
