@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chatcluster_local.builtin.images import archive_names, full_name, write_image
+from chatcluster_local.builtin.images import archive_names, copy_archive, full_name, write_image
 from chatcluster_local.errors import LocalError
 
 
@@ -76,3 +76,12 @@ def test_what_is_no_archive_is_refused_by_name(tmp_path: Path) -> None:
     file.write_text("no")
     with pytest.raises(LocalError, match=r"not\.tar is not an image archive"):
         archive_names(file)
+
+
+def test_a_copy_leaves_out_the_blobs_that_the_reader_holds_and_keeps_all_else(tmp_path: Path) -> None:
+    members = {"index.json": {}, "oci-layout": {}, "blobs/sha256/aa": "old", "blobs/sha256/bb": "new", "aa.tar": "x"}
+    whole, part = archive(tmp_path / "whole.tar", members), tmp_path / "part.tar"
+    copy_archive(whole, part.open("wb"), {"sha256:aa", "sha256:cc"})
+    with tarfile.open(part) as tar:
+        assert tar.getnames() == ["index.json", "oci-layout", "blobs/sha256/bb", "aa.tar"]
+        assert read(tar, "blobs/sha256/bb") == b'"new"'

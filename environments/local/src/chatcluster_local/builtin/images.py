@@ -7,7 +7,7 @@ import json
 import platform
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -112,6 +112,15 @@ def archive_names(archive: Path) -> list[str]:
             return []
     except (OSError, tarfile.TarError, KeyError, ValueError) as error:
         raise LocalError(f"{archive} is not an image archive ({error})", "Give an OCI or a docker archive") from error
+
+
+def copy_archive(archive: Path, target: IO[bytes], held: Collection[str]) -> None:
+    """Copy an archive to a stream, which is closed, without the blobs that the reader holds (`sha256:…`)."""
+    with target, tarfile.open(archive) as whole, tarfile.open(fileobj=target, mode="w|") as part:
+        for member in whole:
+            folder, _, digest = member.name.removeprefix("./").rpartition("/")
+            if folder != "blobs/sha256" or f"sha256:{digest}" not in held:
+                part.addfile(member, whole.extractfile(member) if member.isfile() else None)
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:

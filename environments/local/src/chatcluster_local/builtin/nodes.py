@@ -5,8 +5,10 @@ their usual paths. What they need from this project is under `/var/lib/chatclust
 """
 
 import json
+import os
 import shlex
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +19,7 @@ from ..errors import ExitCode, LocalError
 from ..programs import Programs
 from .addresses import AddressPlan
 from .cgroups import Group, is_v1
-from .images import PAUSE_REFERENCE, archive_names, full_name
+from .images import PAUSE_REFERENCE, archive_names, copy_archive, full_name
 from .machines import SYSTEM_PATH, Cables, Machine, Program
 
 HOME = Path("/var/lib/chatcluster")
@@ -118,9 +120,18 @@ class Node:
         return set(self._ctr("images", "list", "--quiet").split())
 
     def load(self, archive: Path) -> None:
-        """Take in all images of an OCI or docker archive. A layer is unpacked when the first pod needs it."""
-        with archive.open("rb") as file:
-            self._ctr("images", "import", "--no-unpack", "-", stdin=file, timeout=IMPORT_TIMEOUT)
+        """Take in all images of an OCI or docker archive, sending only the layers that the node lacks.
+
+        A layer is unpacked when the first pod needs it.
+        """
+        held = set(self._ctr("content", "list", "--quiet").split())
+        outlet, inlet = os.pipe()
+        with ThreadPoolExecutor(1) as pool:
+            # Closed before the pool is waited for: when the import fails, so does the writing.
+            with os.fdopen(outlet, "rb") as source:
+                writing = pool.submit(copy_archive, archive, os.fdopen(inlet, "wb"), held)
+                self._ctr("images", "import", "--no-unpack", "-", stdin=source, timeout=IMPORT_TIMEOUT)
+            writing.result()
         for name in archive_names(archive):
             # containerd keeps a short name as it stands, and Kubernetes would not find it.
             if full_name(name) != name and full_name(name) not in self.images():
