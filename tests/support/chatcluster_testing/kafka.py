@@ -57,10 +57,10 @@ def running_kafka() -> Iterator[Kafka]:
             [*java, *_JAVA, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)],
             check=True,
             capture_output=True,
-            timeout=60,
+            timeout=120,
         )
         argv = [*java, *_JAVA, "kafka.Kafka", str(properties)]
-        program = Program("kafka", argv, folder, lambda: accepts(port), timeout=60)
+        program = Program("kafka", argv, folder, lambda: accepts(port), timeout=120)
         program.start()
         try:
             yield Kafka(program, port)

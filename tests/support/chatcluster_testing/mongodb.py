@@ -31,7 +31,7 @@ def running_mongodb() -> Iterator[MongoDB]:
     port = free_port()
     argv = [sys.executable, "-m", "secantus", "--host", "127.0.0.1", "--port", str(port)]
     argv += ["--storage-path", str(folder / "data"), "--cache-size", "128M", "--log-level", "WARNING"]
-    program = Program("mongodb", argv, folder, lambda: accepts(port), env={"PYTHONUNBUFFERED": "1"})
+    program = Program("mongodb", argv, folder, lambda: accepts(port), env={"PYTHONUNBUFFERED": "1"}, timeout=60)
     try:
         program.start()
         try:
