@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,10 @@ def find_index() -> int | None:
     records = [load_record(path) for path in state_root().glob("*/cluster.json")]
     used = {record.index for record in records if record}
     return choose_index(used, Cables.links(), used_networks())
+
+
+def _not_before(stamp: str, since: datetime | None) -> bool:
+    return since is None or datetime.fromisoformat(stamp) >= since
 
 
 class Builtin(Provider):
@@ -226,12 +231,16 @@ class Builtin(Provider):
             run(["ip", "-batch", "-"], input=routes)
             say("nodes and add-ons")
             config, authority = self.kubeconfig.read_text(), (control_plane.pki / "ca.crt").read_text()
+            # The API tells times in whole seconds.
+            joining = datetime.now(UTC).replace(microsecond=0)
             joins = [pool.submit(node.join, config, authority) for node in nodes]
             self.ask("apply", "--server-side", "--force-conflicts", "--filename", "-", input=control_plane.add_ons())
-            started += [future.result() for future in joins]
+            joined = [future.result() for future in joins]
         say("nodes to be ready")
-        self._await_ready([node.name for node in nodes])
-        return any(started)
+        # What the API says of a node that was started just now is from before, until its kubelet reports.
+        since = {node.name: joining if new else None for node, new in zip(nodes, joined, strict=True)}
+        self._await_ready(since)
+        return any(started) or any(joined)
 
     def _await_runtime(self, node: Node) -> None:
         deadline = time.monotonic() + READY_TIMEOUT
@@ -245,16 +254,19 @@ class Builtin(Provider):
             else:
                 return
 
-    def _await_ready(self, names: list[str]) -> None:
+    def _await_ready(self, nodes: Mapping[str, datetime | None]) -> None:
+        """Wait until these nodes are ready and have said so since the given time."""
         deadline = time.monotonic() + READY_TIMEOUT
         while True:
             ready = {
                 node["metadata"]["name"]
                 for node in self.get("nodes")["items"]
                 for condition in node["status"].get("conditions", [])
-                if condition["type"] == "Ready" and condition["status"] == "True"
+                if condition["type"] == "Ready"
+                and condition["status"] == "True"
+                and _not_before(condition["lastHeartbeatTime"], nodes.get(node["metadata"]["name"]))
             }
-            waiting = set(names) - ready
+            waiting = set(nodes) - ready
             if not waiting:
                 return
             if time.monotonic() > deadline:
