@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+
 from chatcluster_testing.cluster import Cluster, kill_pod, until, until_async
 from chatcluster_testing.delivery import Verdict, check, settle
 from chatcluster_testing.images import relabelled

@@ -1,6 +1,7 @@
 """Every test below runs against the environment that `CHATCLUSTER_NAME` names (`make test-cluster` brings one up)."""
 
 import pytest
+
 from chatcluster_testing.cluster import Cluster
 
 

@@ -6,10 +6,11 @@ import json
 
 import aiohttp
 import pytest
+from PIL import Image
+
 from chatcluster_testing.cluster import Cluster, until_async
 from chatcluster_testing.delivery import check, settle
 from chatcluster_testing.people import Person, Transport
-from PIL import Image
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+
 from chatcluster_local.builtin.images import write_image
 from chatcluster_local.builtin.machines import Cables
 from chatcluster_local.builtin.processes import Process

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from chatcluster_testing.cluster import Cluster, until
 
 pytestmark = pytest.mark.timeout(300)
@@ -43,7 +44,7 @@ def mended(found: Callable[[], Any], what: str) -> float:
 )
 def test_what_is_deleted_comes_back(cluster: Cluster, kind: str, name: str | None) -> None:
     selector = f"app.kubernetes.io/instance={cluster.chatcluster}"
-    name = name or cluster.get(kind, "-l", selector)["items"][0]["metadata"]["name"]
+    name = name or str(cluster.get(kind, "-l", selector)["items"][0]["metadata"]["name"])
     before = cluster.find(kind, name)
     assert before, f"{kind}/{name}"
     cluster.kubectl("delete", kind, name, "--wait=true")

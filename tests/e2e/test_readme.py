@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from chatcluster_testing.cluster import Cluster
 
 README = Path(__file__).parents[2] / "README.md"

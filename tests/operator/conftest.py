@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from chatcluster_operator import install
 from chatcluster_operator.kube import CHATCLUSTER, CHILD_KINDS, KINDS, Kind
 from chatcluster_testing.control_plane import Api, ApiRefusalError, ControlPlane, running, until

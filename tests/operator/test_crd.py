@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from chatcluster_operator.kube import CHATCLUSTER
 from chatcluster_testing.control_plane import Api, ApiRefusalError, ControlPlane
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
 from chatcluster_operator.kube import KINDS, Client, Kind, Object
 from chatcluster_operator.metrics import REGISTRY
 from chatcluster_operator.observe import Informer

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from chatcluster_operator.kube import CHATCLUSTER, KINDS
 from chatcluster_testing.control_plane import ApiRefusalError, until
 

@@ -6,6 +6,7 @@ No test may depend on another's data: take a fresh database, fresh ids, fresh pr
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from chatcluster_testing.kafka import Kafka, running_kafka
 from chatcluster_testing.mongodb import MongoDB, running_mongodb
 from chatcluster_testing.postgres import Postgres, running_postgres

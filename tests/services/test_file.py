@@ -13,12 +13,13 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
+
 from chatcluster_testing.cable import running_cable
 from chatcluster_testing.peers import Peers, running_peers
 from chatcluster_testing.process import Service, running_service, wait_until
 from chatcluster_testing.s3 import S3
 from chatcluster_testing.tokens import TokenAuthority
-from PIL import Image
 
 MIB = 1 << 20
 MAX_FILE_BYTES = 64 * MIB

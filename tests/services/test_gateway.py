@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
+
 from chatcluster_testing.echo import pattern
 from chatcluster_testing.process import Program, Service, accepts, free_port, running_service
 from chatcluster_testing.redis import Redis, running_redis

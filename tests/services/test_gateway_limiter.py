@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 import redis.asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from chatcluster_gateway.gcra import SECOND, Policy, decide
 from chatcluster_gateway.limiter import KEY_PREFIX, SCRIPT, RedisLimiter
 from chatcluster_testing.redis import Redis
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 
 @pytest.fixture

@@ -14,7 +14,12 @@ import orjson
 import pytest
 import socketio
 from aiokafka import AIOKafkaConsumer
+from pydantic import SecretStr
+from pymongo import AsyncMongoClient
+from socketio.exceptions import ConnectionError as SocketConnectionError
+
 from chatcluster_common.events import MESSAGES_TOPIC, KafkaSettings, connection
+from chatcluster_testing.cable import Cable
 from chatcluster_testing.delivery import check, settle
 from chatcluster_testing.kafka import PASSWORD, USERNAME, Kafka
 from chatcluster_testing.mongodb import MongoDB
@@ -23,9 +28,6 @@ from chatcluster_testing.people import Person, Refused
 from chatcluster_testing.process import INTERNAL_TOKEN, Service, running_service, service_program, wait_until
 from chatcluster_testing.redis import Redis, running_redis
 from chatcluster_testing.tokens import TokenAuthority
-from pydantic import SecretStr
-from pymongo import AsyncMongoClient
-from socketio.exceptions import ConnectionError as SocketConnectionError
 
 
 @dataclass
@@ -58,15 +60,8 @@ class Message:
             people: list[Person] = []
             for number, url in enumerate(urls):
                 person = self.account(url, f"p{number}")
-                stack.push_async_callback(_close_sessions, person)
                 people.append(await stack.enter_async_context(person))
             yield people
-
-
-async def _close_sessions(person: Person) -> None:
-    for device in person._devices:
-        if session := getattr(device, "_session", None):
-            await session.close()
 
 
 @pytest.fixture(scope="module")
@@ -446,6 +441,34 @@ async def test_redis_comes_back_and_brings_what_was_missed(message: Message) -> 
                 await settle(conversation_id, [ann, bob])
                 assert (await check(conversation_id, [ann, bob])).problems == []
                 assert other.outages == []
+
+
+async def test_while_the_store_is_away_people_are_told_to_try_again(message: Message, mongodb: MongoDB) -> None:
+    cable = Cable(mongodb.port)
+    cable.mend()
+    env = message.env | {"CHAT_MONGODB_URL": f"mongodb://127.0.0.1:{cable.port}/?directConnection=true"}
+    env["CHAT_MONGODB_DATABASE"] = "store-outage"
+    try:
+        with running_service("message", message.folder / "store", env, jwks_file=message.tokens.jwks_file) as service:
+            async with message.people(service.url) as (ann,):
+                conversation_id = await ann.conversation(kind="group", name="outage")
+                device = await ann.device("websocket")
+                await device.send(conversation_id, "before")
+                cable.cut()
+                send = {"conversation_id": conversation_id, "client_id": "once", "body": "during"}
+                with pytest.raises(Refused) as refused:
+                    await ann.rest("GET", f"/conversations/{conversation_id}/messages")
+                assert (refused.value.problem["status"], refused.value.problem["code"]) == (503, "unavailable")
+                with pytest.raises((Refused, ConnectionError)) as refused_send:
+                    await device.call("message:send", send)
+                if isinstance(refused_send.value, Refused):
+                    assert refused_send.value.problem["status"] == 503
+                cable.mend()
+                await device.send(conversation_id, "after")
+                verdict = await check(conversation_id, [ann])
+                assert [p for p in verdict.problems if "another history" not in p] == []
+    finally:
+        cable.cut()
 
 
 async def test_kafka_may_be_away(message: Message, kafka: Kafka) -> None:

@@ -15,6 +15,7 @@ import redis as redis_client
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
+
 from chatcluster_testing.kafka import PASSWORD, USERNAME, Kafka
 from chatcluster_testing.peers import Peers, running_peers
 from chatcluster_testing.process import Service, running_service, service_program, wait_until

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 import socketio
+
 from chatcluster_testing.peers import Peers, running_peers
 from chatcluster_testing.process import INTERNAL_TOKEN, Service, service_program, wait_until
 from chatcluster_testing.redis import Redis, running_redis

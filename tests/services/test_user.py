@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+
 from chatcluster_common.auth import TokenVerifier
 from chatcluster_testing.process import INTERNAL_TOKEN, Service
 from chatcluster_testing.tokens import TokenAuthority

@@ -11,11 +11,12 @@ import httpx
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.ext.asyncio import create_async_engine
+
 from chatcluster_testing.postgres import Postgres, running_postgres
 from chatcluster_testing.process import Service, running_service, service_program
 from chatcluster_testing.tokens import TokenAuthority
 from chatcluster_user.tables import metadata
-from sqlalchemy.ext.asyncio import create_async_engine
 
 Environment = Callable[[str], dict[str, str]]
 

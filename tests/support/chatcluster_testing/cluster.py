@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -31,9 +32,11 @@ class Cluster:
     def running(cls) -> "Cluster":
         """The environment that `CHATCLUSTER_NAME` names; fails with the remedy when it is not up."""
         name = os.environ.get("CHATCLUSTER_NAME", "chatcluster")
-        kubeconfig = _local("kubeconfig", name)
-        edge = _local("url", name)
-        return cls(name=name, kubeconfig=kubeconfig, edge=edge)
+        return cls(name=name, kubeconfig=_local("kubeconfig", name), edge=_local("url", name))
+
+    def local(self, command: str, *args: str) -> str:
+        """Run a command of `chatcluster-local` on this environment; what it prints."""
+        return _local(command, self.name, *args)
 
     def kubectl(self, *args: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run kubectl in the chat namespace."""
@@ -141,15 +144,14 @@ def _kubectl() -> str:
     return shutil.which("kubectl", path=environment.programs_path()) or "kubectl"
 
 
-def _local(command: str, name: str) -> str:
+def _local(command: str, name: str, *args: str) -> str:
     done = subprocess.run(
-        ["chatcluster-local", command, "--name", name],
+        [Path(sys.executable).with_name("chatcluster-local"), command, "--name", name, *args],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
-        env={**os.environ, "PATH": f"{Path(os.sys.executable).parent}:{os.environ['PATH']}"},
     )
     if done.returncode:
-        raise AssertionError(f"no environment {name!r}: {done.stderr.strip()} — start one with `make up NAME={name}`")
+        raise AssertionError(f"{command} failed (is it up? `make up NAME={name}`): {done.stderr.strip()}")
     return done.stdout.strip()

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from chatcluster_local.programs import ensure_programs
-from chatcluster_local.progress import Progress
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from chatcluster_local.programs import ensure_programs
+from chatcluster_local.progress import Progress
 from chatcluster_testing.process import Program, free_port
 
 Object = dict[str, Any]

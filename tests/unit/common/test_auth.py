@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from chatcluster_common.auth import TokenVerifier
 from chatcluster_common.errors import Problem
 from chatcluster_testing.tokens import TokenAuthority

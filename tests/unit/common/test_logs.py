@@ -4,6 +4,7 @@ import json
 import logging
 
 import pytest
+
 from chatcluster_common import logs
 
 

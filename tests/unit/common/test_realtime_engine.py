@@ -3,9 +3,10 @@
 import asyncio
 from typing import Any
 
-from chatcluster_common.realtime.engine import SLOW_CONSUMERS, Engine
 from engineio import packet
 from starlette.types import Message, Scope
+
+from chatcluster_common.realtime.engine import SLOW_CONSUMERS, Engine
 
 WEBSOCKET: Scope = {
     "type": "websocket",

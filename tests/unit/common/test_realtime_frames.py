@@ -1,8 +1,9 @@
 """Frames: an event's data is encoded once, by who publishes it."""
 
 import pytest
-from chatcluster_common.realtime import Frame
 from socketio.packet import EVENT, Packet
+
+from chatcluster_common.realtime import Frame
 
 
 def test_a_frame_survives_the_channel() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from chatcluster_common.startup import StartupError, wait_for
 
 

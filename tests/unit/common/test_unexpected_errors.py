@@ -6,11 +6,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from chatcluster_common.app import create_app, with_context
-from chatcluster_common.settings import ServiceSettings
 from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.responses import StreamingResponse
+
+from chatcluster_common.app import create_app, with_context
+from chatcluster_common.settings import ServiceSettings
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """What a file is told to be, by its first bytes alone."""
 
 import pytest
+
 from chatcluster_file import content
 
 

@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from chatcluster_common.errors import Problem
-from chatcluster_file.multipart import PartBegin, PartData, PartEnd, events
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chatcluster_common.errors import Problem
+from chatcluster_file.multipart import PartBegin, PartData, PartEnd, events
 
 TYPE = 'multipart/form-data; boundary="b"'
 BODY = (

@@ -4,9 +4,10 @@ import unicodedata
 from urllib.parse import unquote
 
 import pytest
-from chatcluster_file import names
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chatcluster_file import names
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 
 import pytest
+
 from chatcluster_file.pipe import CAPACITY_BYTES, Pipe, PipeBroken
 
 

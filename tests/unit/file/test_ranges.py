@@ -1,9 +1,10 @@
 """Range headers against the RFC's rules; the table of whole requests is in tests/services."""
 
 import pytest
-from chatcluster_file.ranges import ByteRange, Unsatisfiable, etag_matches, parse
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chatcluster_file.ranges import ByteRange, Unsatisfiable, etag_matches, parse
 
 
 @given(first=st.integers(0, 200), last=st.integers(0, 200), size=st.integers(0, 100))

@@ -3,8 +3,9 @@
 import io
 
 import pytest
-from chatcluster_file import thumbnail
 from PIL import Image
+
+from chatcluster_file import thumbnail
 
 SIZES = {"small": 16, "large": 64}
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from chatcluster_common.auth import Principal, TokenVerifier
 from chatcluster_common.errors import Problem
 from chatcluster_gateway.callers import Callers, bearer, limited_address

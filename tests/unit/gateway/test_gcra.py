@@ -2,9 +2,10 @@
 
 import re
 
-from chatcluster_gateway.gcra import SECOND, Policy, decide
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chatcluster_gateway.gcra import SECOND, Policy, decide
 
 START = 1_700_000_000 * SECOND
 

@@ -3,9 +3,10 @@
 from urllib.parse import unquote_to_bytes
 
 import pytest
-from chatcluster_gateway import routes
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chatcluster_gateway import routes
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from typing import cast
 
 import httpx
 import pytest
+
 from chatcluster_haproxy import Backend, EdgeConfig, render
 
 ROUTES: dict[str, tuple[tuple[str, ...], bool]] = {

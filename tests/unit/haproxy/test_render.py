@@ -3,6 +3,7 @@
 import subprocess
 
 import pytest
+
 from chatcluster_haproxy import Backend, EdgeConfig, render
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from chatcluster_local.images.apt import (
     DEFAULT_MIRROR,
     Mirrors,

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+
 from chatcluster_local.errors import LocalError
 from chatcluster_local.images.archive import write_archive
 from chatcluster_local.images.build import build_side_by_side, build_with, lanes, locked, select

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from chatcluster_local.images.inputs import copied, ignore_patterns, ignored
 from chatcluster_local.images.recipes import RECIPES
 from chatcluster_local.paths import repository

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from chatcluster_local.errors import LocalError
 from chatcluster_local.images.inputs import copied, files, ignored, locked_closure, tag
 from chatcluster_local.images.recipes import Recipe

@@ -3,6 +3,7 @@
 import stat
 
 import pytest
+
 from chatcluster_local.images import settings
 
 ENVIRONMENT = {

@@ -1,6 +1,7 @@
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
+
 from chatcluster_local.builtin.addresses import CLUSTERS, MAX_NODES, RANGE, AddressPlan, choose_index
 
 PLANS = [AddressPlan(index) for index in range(len(CLUSTERS))]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from chatcluster_local.builtin.images import archive_names, copy_archive, full_name, write_image
 from chatcluster_local.errors import LocalError
 

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from chatcluster_local.errors import LocalError
 from chatcluster_local.manifests import behind, documents, troubles, with_images
 from chatcluster_local.paths import repository

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
 from chatcluster_local.builtin.processes import Process, started_at
 
 

@@ -1,4 +1,5 @@
 import pytest
+
 from chatcluster_local.programs import (
     MEMORY_PER_BUILD,
     MODULES,

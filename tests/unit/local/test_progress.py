@@ -2,6 +2,7 @@ import io
 import threading
 
 import pytest
+
 from chatcluster_local import progress as module
 from chatcluster_local.progress import Progress, duration
 

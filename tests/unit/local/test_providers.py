@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from chatcluster_local.errors import ExitCode, LocalError
 from chatcluster_local.kind import kind_config
 from chatcluster_local.paths import Paths, cache_root, check_name, state_root

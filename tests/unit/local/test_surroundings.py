@@ -2,6 +2,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from chatcluster_local.builtin.surroundings import CONTROLLERS, DISK_NEEDED, GIB, Surroundings, complaints, look
 
 FIT = Surroundings(

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from chatcluster_local.builtin.volumes import Api, Controller, is_ours_to_delete, node_of, volume_for
 
 UID = "0191e0a0-0000-7000-8000-000000000001"

@@ -6,11 +6,12 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from chatcluster_notification import mail
 from chatcluster_notification.addresses import AddressError
 from chatcluster_notification.models import MailJob
-from hypothesis import given
-from hypothesis import strategies as st
 
 FROM = Address("Chat", addr_spec="chat@example.org")
 HEADERS = ["Subject", "From", "To", "Date", "Message-ID", "In-Reply-To", "References", "List-Id", "Auto-Submitted"]

@@ -6,14 +6,15 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from chatcluster_notification.settings import NotificationSettings
-from chatcluster_notification.smtp import MailDelayedError, Mailer, MailRefusedError
-from chatcluster_testing.process import free_port
-from chatcluster_testing.smtp import PASSWORD, USERNAME, MailServer, running_mail_server
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from chatcluster_notification.settings import NotificationSettings
+from chatcluster_notification.smtp import MailDelayedError, Mailer, MailRefusedError
+from chatcluster_testing.process import free_port
+from chatcluster_testing.smtp import PASSWORD, USERNAME, MailServer, running_mail_server
 
 TO = "bob@example.org"
 

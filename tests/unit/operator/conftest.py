@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from chatcluster_operator.api import COMPONENTS, ChatCluster
 from chatcluster_operator.desired import Inputs, Manifest, generate, manifests, resolve_images
 

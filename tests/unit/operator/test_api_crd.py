@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+
 from chatcluster_operator.api import crd
 
 

@@ -3,6 +3,7 @@
 from types import MappingProxyType
 
 import pytest
+
 from chatcluster_operator.api import ChatCluster, InvalidSpecError
 from chatcluster_operator.api.quantity import parse_quantity
 

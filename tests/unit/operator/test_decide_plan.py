@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
-from chatcluster_operator.decide import Applied, Apply, Child, Delete, Key, Missing, Plan, Reason, Snapshot, plan
-from chatcluster_operator.decide.plan import fingerprints
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chatcluster_operator.decide import Applied, Apply, Child, Delete, Key, Missing, Plan, Reason, Snapshot, plan
+from chatcluster_operator.decide.plan import fingerprints
 
 UID = "11111111-1111-1111-1111-111111111111"
 OTHER = "22222222-2222-2222-2222-222222222222"

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from chatcluster_operator.api import ChatCluster
 from chatcluster_operator.decide import (
     Child,

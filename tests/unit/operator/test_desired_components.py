@@ -1,6 +1,7 @@
 """Which components there are, what must exist beforehand, and which images they run."""
 
 import pytest
+
 from chatcluster_operator.api import COMPONENTS
 from chatcluster_operator.desired import (
     MissingImageError,

@@ -6,6 +6,7 @@ import secrets
 
 import jwt
 import pytest
+
 from chatcluster_operator.desired.credentials import FIELDS, Credentials, generate
 
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import yaml
+
 from chatcluster_operator.desired import manifests
 
 GOLDEN = Path(__file__).parent / "golden"

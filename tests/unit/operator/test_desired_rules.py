@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+
 from chatcluster_operator.desired import components, manifests
 from chatcluster_operator.desired.credentials import FIELDS
 from chatcluster_operator.desired.pods import CHECKSUM

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from chatcluster_operator import install
 from chatcluster_operator.api import COMPONENTS, ChatCluster
 from chatcluster_operator.desired import Inputs, generate, manifests

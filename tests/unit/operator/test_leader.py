@@ -4,6 +4,7 @@ import copy
 from typing import Any, cast
 
 import pytest
+
 from chatcluster_operator.kube import ApiError, Client, Kind, Object
 from chatcluster_operator.leader import LEASE_DURATION, RENEW_DEADLINE, Elector
 

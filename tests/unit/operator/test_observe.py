@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from chatcluster_operator.decide import Child, Key
 from chatcluster_operator.observe import Backoff, Cache, CatalogueError, Owner, child_of, fields_digest, pod_of
 from chatcluster_operator.observe.observer import parse_catalogue
-from hypothesis import given
-from hypothesis import strategies as st
 
 OWNER = Owner("chat", "demo")
 KEY = Key("Service", "demo-user")

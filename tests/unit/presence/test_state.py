@@ -3,10 +3,11 @@
 from typing import get_args
 
 import pytest
-from chatcluster_presence.models import Chosen
-from chatcluster_presence.state import Known, chosen_status, differs, presence, process_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chatcluster_presence.models import Chosen
+from chatcluster_presence.state import Known, chosen_status, differs, presence, process_of
 
 NOW = 1_800_000_000.0
 ALIVE = {"p": NOW - 1, "q": NOW - 19}

@@ -3,10 +3,11 @@
 import contextlib
 
 import pytest
-from chatcluster_common.errors import Problem
-from chatcluster_user import cursors
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chatcluster_common.errors import Problem
+from chatcluster_user import cursors
 
 
 @given(st.from_regex(r"\A[a-z0-9._-]{3,32}\Z"))

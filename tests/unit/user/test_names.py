@@ -1,9 +1,10 @@
 """Normal forms of names, addresses and passwords."""
 
 import pytest
-from chatcluster_user import names
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chatcluster_user import names
 
 
 @given(st.text(max_size=40))

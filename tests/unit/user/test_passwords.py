@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from argon2 import PasswordHasher
+
 from chatcluster_common.errors import Problem
 from chatcluster_user.passwords import Passwords
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import jwt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from chatcluster_common.auth import TokenVerifier
 from chatcluster_testing.tokens import TokenAuthority
 from chatcluster_user.tokens import AccessTokens, NoSigningKeyError, RefreshToken
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def test_refresh_token_there_and_back() -> None:

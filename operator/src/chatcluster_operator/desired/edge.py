@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chatcluster_haproxy import Backend, EdgeConfig, render
-
 from chatcluster_operator.api import EDGE, ChatCluster
 from chatcluster_operator.api.spec import ServiceType
 from chatcluster_operator.desired import common, services

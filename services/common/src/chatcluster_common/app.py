@@ -1,6 +1,6 @@
 """The application factory: what a service need not say again."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import orjson
@@ -18,11 +18,19 @@ Resources = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 """Opens what the service needs (stores, clients, background tasks), puts it on `app.state`, closes it at the end."""
 
 
-def create_app(*, service: str, title: str, settings: ServiceSettings, resources: Resources) -> FastAPI:
+def create_app(
+    *,
+    service: str,
+    title: str,
+    settings: ServiceSettings,
+    resources: Resources,
+    away: Sequence[type[Exception]] = (),
+) -> FastAPI:
     """A FastAPI application with `/livez`, `/readyz`, `/metrics` and problem documents.
 
     `app.state` holds `settings`, `health` and `verifier` (`TokenVerifier`); `resources` adds the service's own.
-    Wrap the result in `with_context` before it is served.
+    Wrap the result in `with_context` before it is served. `away` names what the drivers of the service's stores raise
+    when a store does not answer: the caller is told to try again.
     """
 
     @asynccontextmanager
@@ -46,7 +54,7 @@ def create_app(*, service: str, title: str, settings: ServiceSettings, resources
     app.state.settings = settings
     app.state.health = health
     app.state.verifier = TokenVerifier(settings.jwks_file)
-    errors.install(app)
+    errors.install(app, away)
 
     async def livez() -> Response:
         why = health.not_live()

@@ -121,8 +121,8 @@ def from_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 
 
-def install(app: FastAPI) -> None:
-    """Make every error that leaves `app` a problem document."""
+def install(app: FastAPI, away: Sequence[type[Exception]] = ()) -> None:
+    """Make every error that leaves `app` a problem document; one of `away` says that a store does not answer."""
 
     async def on_problem(_request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)  # noqa: S101 registered for this type alone
@@ -137,13 +137,24 @@ def install(app: FastAPI) -> None:
         code = _HTTP_CODES.get(error.status_code, "bad_request" if error.status_code < 500 else "internal")
         return Problem(error.status_code, code, str(error.detail), headers=error.headers).response()
 
+    async def on_away(_request: Request, error: Exception) -> Response:
+        return store_away(error).response()
+
     async def on_unexpected(_request: Request, error: Exception) -> Response:
         return internal(error).response()
 
+    for kind in away:
+        app.add_exception_handler(kind, on_away)
     app.add_exception_handler(Exception, on_unexpected)
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
+
+
+def store_away(error: BaseException) -> Problem:
+    """503 for a store's driver that gave up: the cause goes to the log."""
+    log.warning("a store did not answer", error_type=type(error).__name__)
+    return unavailable()
 
 
 def internal(error: BaseException) -> Problem:

@@ -9,7 +9,6 @@ import structlog
 
 from chatcluster_common import context
 
-
 # Without the frames' local variables: they hold message text, tokens and passwords.
 _TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
 

@@ -3,12 +3,12 @@
 import asyncio
 from typing import Annotated, Any
 
-from chatcluster_common.auth import CurrentUser
-from chatcluster_common.errors import Problem, ProblemDetails
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from chatcluster_common.auth import CurrentUser
+from chatcluster_common.errors import Problem, ProblemDetails
 from chatcluster_file import multipart, names, ranges, service
 from chatcluster_file.models import File, Files, ThumbnailSize
 from chatcluster_file.service import FileService

@@ -5,9 +5,9 @@ import json
 import sys
 from dataclasses import dataclass
 
-from chatcluster_common import logs
 from prometheus_client import Counter
 
+from chatcluster_common import logs
 from chatcluster_file.models import PIXELS, Thumbnail
 
 log = logs.get_logger(__name__)

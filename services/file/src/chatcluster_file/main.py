@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from fastapi import FastAPI
+
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.internal import InternalClient
 from chatcluster_common.server import load_settings, run
 from chatcluster_common.startup import wait_for
-from fastapi import FastAPI
-
 from chatcluster_file.access import Memberships
 from chatcluster_file.api import router
 from chatcluster_file.images import Thumbnailer

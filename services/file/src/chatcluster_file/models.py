@@ -2,8 +2,9 @@
 
 from enum import StrEnum
 
-from chatcluster_common.clock import Timestamp
 from pydantic import BaseModel, ConfigDict, Field
+
+from chatcluster_common.clock import Timestamp
 
 
 class ThumbnailSize(StrEnum):

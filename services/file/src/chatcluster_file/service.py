@@ -4,11 +4,11 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 
+from prometheus_client import Counter, Gauge
+
 from chatcluster_common import errors, logs
 from chatcluster_common.clock import utc_now
 from chatcluster_common.ids import new_id
-from prometheus_client import Counter, Gauge
-
 from chatcluster_file import content, names
 from chatcluster_file.access import MODERATORS, Memberships
 from chatcluster_file.images import Thumbnailer

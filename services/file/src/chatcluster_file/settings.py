@@ -1,7 +1,8 @@
 """Settings of the file service."""
 
-from chatcluster_common.settings import ServiceSettings
 from pydantic import Field, HttpUrl, SecretStr
+
+from chatcluster_common.settings import ServiceSettings
 
 MIB = 1 << 20
 

@@ -23,12 +23,12 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar, cast
 
 import urllib3
-from chatcluster_common import errors, logs
 from minio import Minio
 from minio.error import MinioException, S3Error
 from prometheus_client import Counter, Histogram
 from pydantic import ValidationError
 
+from chatcluster_common import errors, logs
 from chatcluster_file.models import File, ThumbnailSize
 from chatcluster_file.pipe import Pipe, PipeBroken
 from chatcluster_file.settings import MIB, FileSettings

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
-from chatcluster_common.errors import Problem
 from starlette.types import Receive
 
+from chatcluster_common.errors import Problem
 from chatcluster_gateway.headers import Header
 
 SMALL = 64 * 1024

@@ -9,12 +9,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from chatcluster_common import logs
 from prometheus_client import Counter, Gauge
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from chatcluster_common import logs
 from chatcluster_gateway.gcra import Decision, Policy, decide
 
 log = logs.get_logger(__name__)

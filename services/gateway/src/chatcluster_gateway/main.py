@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from chatcluster_common import server
-from chatcluster_common.app import create_app, with_context
-from chatcluster_common.health import Health
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from chatcluster_common import server
+from chatcluster_common.app import create_app, with_context
+from chatcluster_common.health import Health
 from chatcluster_gateway.callers import Callers
 from chatcluster_gateway.limiter import RedisLimiter
 from chatcluster_gateway.proxy import Gateway

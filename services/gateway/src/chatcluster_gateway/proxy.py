@@ -8,11 +8,11 @@ import asyncio
 import re
 
 import aiohttp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from chatcluster_common import context, errors
 from chatcluster_common.auth import Principal
 from chatcluster_common.errors import Problem
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
 from chatcluster_gateway import body as body_of
 from chatcluster_gateway import headers, routes
 from chatcluster_gateway.body import CallerGoneError, RequestBody

@@ -1,7 +1,8 @@
 """What the gateway can be told."""
 
-from chatcluster_common.settings import ServiceSettings
 from pydantic import Field, SecretStr
+
+from chatcluster_common.settings import ServiceSettings
 
 
 class GatewaySettings(ServiceSettings):

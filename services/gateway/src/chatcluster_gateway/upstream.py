@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Mapping
 
 import aiohttp
-from chatcluster_common import logs
-from chatcluster_common.errors import Problem
 from multidict import CIMultiDict
 from prometheus_client import Counter
 from yarl import URL
 
+from chatcluster_common import logs
+from chatcluster_common.errors import Problem
 from chatcluster_gateway.body import RequestBody, too_slow
 from chatcluster_gateway.headers import Header
 from chatcluster_gateway.routes import Upstream

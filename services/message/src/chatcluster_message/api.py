@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any
 
-from chatcluster_common.auth import CurrentUser, InternalCaller
-from chatcluster_common.errors import ProblemDetails
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 
+from chatcluster_common.auth import CurrentUser, InternalCaller
+from chatcluster_common.errors import ProblemDetails
 from chatcluster_message import models
 from chatcluster_message.service import Chat
 

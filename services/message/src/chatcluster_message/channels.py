@@ -1,8 +1,8 @@
 """Names of the Redis channels, and the frames that travel on them."""
 
 import orjson
-from chatcluster_common.realtime import Frame
 
+from chatcluster_common.realtime import Frame
 from chatcluster_message.models import Conversation, Message
 
 CONVERSATION = "message:conversation:"

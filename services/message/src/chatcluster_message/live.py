@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from chatcluster_common import logs
-from chatcluster_common.realtime import Connection, Frame, RealtimeServer
 from prometheus_client import Counter, Histogram
 from pymongo.errors import PyMongoError
 from redis.asyncio import Redis
 
+from chatcluster_common import logs
+from chatcluster_common.realtime import Connection, Frame, RealtimeServer
 from chatcluster_message import channels
 from chatcluster_message.models import Message
 from chatcluster_message.sequence import Turns
@@ -65,6 +65,7 @@ class Live:
             on_connect=self._on_connect,
             on_disconnect=self._on_disconnect,
             on_idle=self._on_idle,
+            away=(PyMongoError,),
         )
 
     async def __aenter__(self) -> "Live":

@@ -3,6 +3,10 @@
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from fastapi import FastAPI
+from pymongo.errors import PyMongoError
+from starlette.types import ASGIApp
+
 from chatcluster_common import server
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.events import MESSAGES_TOPIC, EventProducer
@@ -10,9 +14,6 @@ from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime import Publisher
 from chatcluster_common.realtime.channels import connect as connect_redis
 from chatcluster_common.startup import wait_for
-from fastapi import FastAPI
-from starlette.types import ASGIApp
-
 from chatcluster_message import api, sockets
 from chatcluster_message.live import Live
 from chatcluster_message.outbox import Relay
@@ -67,7 +68,11 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
             yield
 
     app = create_app(
-        service="message", title="ChatCluster: conversations and messages", settings=settings, resources=resources
+        service="message",
+        title="ChatCluster: conversations and messages",
+        settings=settings,
+        resources=resources,
+        away=(PyMongoError,),
     )
     app.include_router(api.public)
     app.include_router(api.internal)

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from prometheus_client import Counter, Gauge
+from pymongo.errors import PyMongoError
+
 from chatcluster_common import logs
 from chatcluster_common.clock import utc_now
 from chatcluster_common.events import (
@@ -23,9 +26,6 @@ from chatcluster_common.events import (
     MessageCreated,
 )
 from chatcluster_common.realtime import ChannelsUnavailableError, Publisher
-from prometheus_client import Counter, Gauge
-from pymongo.errors import PyMongoError
-
 from chatcluster_message import channels
 from chatcluster_message.models import Conversation, Message
 from chatcluster_message.store import Store

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chatcluster_common import errors
-
 from chatcluster_message.models import ConversationType, Member, Role
 
 _RANK: dict[Role, int] = {"owner": 2, "admin": 1, "member": 0}

@@ -4,13 +4,13 @@ import asyncio
 import random
 from collections.abc import Iterable, Mapping, Sequence
 
+from prometheus_client import Counter, Histogram
+
 from chatcluster_common import errors, logs
 from chatcluster_common.clock import utc_now
 from chatcluster_common.ids import new_id
 from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime import ChannelsUnavailableError, Frame, Publisher
-from prometheus_client import Counter, Histogram
-
 from chatcluster_message import channels, roles
 from chatcluster_message.models import (
     Conversation,

@@ -1,7 +1,8 @@
 """What the message service is told."""
 
-from chatcluster_common.events import KafkaSettings
 from pydantic import Field, SecretStr
+
+from chatcluster_common.events import KafkaSettings
 
 
 class MessageSettings(KafkaSettings):

@@ -3,7 +3,6 @@
 from typing import Any
 
 from chatcluster_common.realtime import Connection, RealtimeServer
-
 from chatcluster_message.models import MarkEvent, SendEvent, SendMessage, SyncEvent
 from chatcluster_message.service import Chat
 

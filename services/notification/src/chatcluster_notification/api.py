@@ -3,12 +3,12 @@
 import re
 from typing import Annotated
 
-from chatcluster_common import errors
-from chatcluster_common.auth import CurrentUser
-from chatcluster_common.errors import ProblemDetails
 from fastapi import APIRouter, Depends, Query, Request
 from redis.exceptions import RedisError
 
+from chatcluster_common import errors
+from chatcluster_common.auth import CurrentUser
+from chatcluster_common.errors import ProblemDetails
 from chatcluster_notification.models import NotificationPage
 from chatcluster_notification.store import INBOX_LENGTH, NotificationStore
 

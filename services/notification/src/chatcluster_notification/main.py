@@ -3,14 +3,14 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from fastapi import FastAPI
+
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.events import MESSAGES_TOPIC, ConsumerLoop
 from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime.channels import connect
 from chatcluster_common.server import load_settings, run
 from chatcluster_common.startup import wait_for
-from fastapi import FastAPI
-
 from chatcluster_notification.api import router
 from chatcluster_notification.service import Notifier, Postman
 from chatcluster_notification.settings import NotificationSettings

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from chatcluster_common.clock import Timestamp
 from pydantic import BaseModel, Field
+
+from chatcluster_common.clock import Timestamp
 
 
 class Notification(BaseModel):

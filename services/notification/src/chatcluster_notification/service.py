@@ -4,13 +4,13 @@ import random
 from typing import Any
 
 from aiokafka.structs import ConsumerRecord
+from prometheus_client import Counter, Histogram
+from redis.exceptions import RedisError
+
 from chatcluster_common import errors, logs
 from chatcluster_common.clock import utc_now
 from chatcluster_common.events import DependencyAwayError, MessageCreated
 from chatcluster_common.internal import InternalClient
-from prometheus_client import Counter, Histogram
-from redis.exceptions import RedisError
-
 from chatcluster_notification import mail
 from chatcluster_notification.addresses import AddressError
 from chatcluster_notification.models import Claim, MailJob, Notification

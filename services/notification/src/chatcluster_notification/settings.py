@@ -4,9 +4,9 @@ from email.headerregistry import Address
 from email.utils import parseaddr
 from enum import StrEnum
 
-from chatcluster_common.events import KafkaSettings
 from pydantic import Field, SecretStr, model_validator
 
+from chatcluster_common.events import KafkaSettings
 from chatcluster_notification import addresses
 
 

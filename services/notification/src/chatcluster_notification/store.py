@@ -22,9 +22,9 @@ from collections.abc import Awaitable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Literal, cast
 
-from chatcluster_common.clock import rfc3339, utc_now
 from redis.asyncio import Redis
 
+from chatcluster_common.clock import rfc3339, utc_now
 from chatcluster_notification.models import Claim, MailJob, Notification
 
 SEEN_LIFETIME = timedelta(days=1)

@@ -6,11 +6,11 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from chatcluster_common import logs
-from chatcluster_common.events import ConsumerLoop
 from prometheus_client import Gauge
 from redis.exceptions import RedisError
 
+from chatcluster_common import logs
+from chatcluster_common.events import ConsumerLoop
 from chatcluster_notification.service import Postman
 from chatcluster_notification.store import NotificationStore
 

@@ -3,10 +3,10 @@
 import re
 from typing import Annotated
 
-from chatcluster_common import errors
-from chatcluster_common.auth import CurrentUser, InternalCaller
 from fastapi import APIRouter, Depends, Query, Request
 
+from chatcluster_common import errors
+from chatcluster_common.auth import CurrentUser, InternalCaller
 from chatcluster_presence.models import Presences
 from chatcluster_presence.service import People
 

@@ -11,13 +11,13 @@ import time
 from collections.abc import Awaitable, Callable
 
 import orjson
-from chatcluster_common import errors, logs
-from chatcluster_common.ids import new_id
-from chatcluster_common.realtime import Connection, Frame, Publisher, RealtimeServer
 from prometheus_client import Counter, Histogram
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from chatcluster_common import errors, logs
+from chatcluster_common.ids import new_id
+from chatcluster_common.realtime import Connection, Frame, Publisher, RealtimeServer
 from chatcluster_presence.models import Presence
 from chatcluster_presence.settings import PresenceSettings
 from chatcluster_presence.state import differs
@@ -73,6 +73,7 @@ class Live:
             on_connect=self._on_connect,
             on_disconnect=self._on_disconnect,
             on_idle=self._on_idle,
+            away=(RedisError,),
         )
 
     async def __aenter__(self) -> "Live":

@@ -3,15 +3,16 @@
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from fastapi import FastAPI
+from redis.exceptions import RedisError
+from starlette.types import ASGIApp
+
 from chatcluster_common import server
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime import Publisher
 from chatcluster_common.realtime.channels import connect as connect_redis
 from chatcluster_common.startup import wait_for
-from fastapi import FastAPI
-from starlette.types import ASGIApp
-
 from chatcluster_presence import api, sockets
 from chatcluster_presence.live import Live
 from chatcluster_presence.service import People
@@ -41,7 +42,11 @@ def create_presence_app(settings: PresenceSettings) -> tuple[FastAPI, ASGIApp]:
             yield
 
     app = create_app(
-        service="presence", title="ChatCluster: presence and typing", settings=settings, resources=resources
+        service="presence",
+        title="ChatCluster: presence and typing",
+        settings=settings,
+        resources=resources,
+        away=(RedisError,),
     )
     app.include_router(api.public)
     app.include_router(api.internal)

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from chatcluster_common.clock import Timestamp
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from chatcluster_common.clock import Timestamp
 
 Chosen = Literal["online", "away", "dnd", "invisible"]
 Status = Literal["online", "away", "dnd", "offline"]

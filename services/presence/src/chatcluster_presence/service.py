@@ -6,7 +6,6 @@ from collections import OrderedDict
 from chatcluster_common import errors
 from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime import Connection
-
 from chatcluster_presence.live import Live
 from chatcluster_presence.models import MAX_IDS, Chosen, Presence
 

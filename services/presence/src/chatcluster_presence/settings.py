@@ -1,7 +1,8 @@
 """What the presence service is told."""
 
-from chatcluster_common.settings import ServiceSettings
 from pydantic import Field, SecretStr
+
+from chatcluster_common.settings import ServiceSettings
 
 
 class PresenceSettings(ServiceSettings):

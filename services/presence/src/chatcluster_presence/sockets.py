@@ -3,7 +3,6 @@
 from typing import Any
 
 from chatcluster_common.realtime import Connection
-
 from chatcluster_presence.live import Live
 from chatcluster_presence.models import SetStatus, Typing, Watch
 from chatcluster_presence.service import People

@@ -7,12 +7,12 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
-from chatcluster_common import logs, server
-from chatcluster_common.app import create_app, with_context
-from chatcluster_common.startup import StartupError, wait_for
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
+from chatcluster_common import logs, server
+from chatcluster_common.app import create_app, with_context
+from chatcluster_common.startup import StartupError, wait_for
 from chatcluster_user import api
 from chatcluster_user.migrate import SchemaState, migrate
 from chatcluster_user.passwords import Passwords

@@ -12,8 +12,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from chatcluster_common import logs
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chatcluster_common import logs
 
 log = logs.get_logger(__name__)
 

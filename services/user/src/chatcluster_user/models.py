@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from chatcluster_common.clock import Timestamp
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from chatcluster_common.clock import Timestamp
 from chatcluster_user import names
 
 _EXAMPLE_ID = "019c1f6e-7c1a-7b3e-9c55-2f6d7a0b1c2d"

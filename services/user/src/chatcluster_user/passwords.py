@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from chatcluster_common.errors import Problem
 from prometheus_client import Counter, Gauge
+
+from chatcluster_common.errors import Problem
 
 PENDING = Gauge("chat_user_hashes_pending", "Passwords being hashed or waiting for it.")
 REFUSED = Counter("chat_user_hashes_refused_total", "Requests refused because too many passwords waited.")

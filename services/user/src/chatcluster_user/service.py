@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from chatcluster_common import errors, ids, logs
-from chatcluster_common.clock import utc_now
 from prometheus_client import Counter
 
+from chatcluster_common import errors, ids, logs
+from chatcluster_common.clock import utc_now
 from chatcluster_user import cursors, models, names
 from chatcluster_user.passwords import Passwords
 from chatcluster_user.settings import UserSettings

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from chatcluster_common.settings import ServiceSettings
 from pydantic import Field, SecretStr
+
+from chatcluster_common.settings import ServiceSettings
 
 
 class UserSettings(ServiceSettings):

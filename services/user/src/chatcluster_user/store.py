@@ -12,11 +12,11 @@ from datetime import datetime
 
 import asyncpg
 import sqlalchemy as sa
-from chatcluster_common import errors, logs
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from chatcluster_common import errors, logs
 from chatcluster_user import migrate, names
 from chatcluster_user.tables import sessions, users
 

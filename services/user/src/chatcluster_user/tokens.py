@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import jwt
-from chatcluster_common import auth, ids, logs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from chatcluster_common import auth, ids, logs
 
 log = logs.get_logger(__name__)
 

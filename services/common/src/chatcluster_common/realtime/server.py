@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -91,6 +91,8 @@ Hook = Callable[[Connection], Awaitable[None]]
 class RealtimeServer:
     """The sockets of one process. Register events, then serve `asgi(app)`; run `channels` while it serves.
 
+    `away` names what the drivers of the service's stores raise when a store does not answer.
+
     A connection's events are handled one after the other, so that a client's messages keep their order and a flood of
     them waits in the client's own connection.
     """
@@ -106,12 +108,14 @@ class RealtimeServer:
         on_connect: Hook,
         on_disconnect: Hook,
         on_idle: Callable[[str], None] = lambda _room: None,
+        away: Sequence[type[Exception]] = (),
     ) -> None:
         self.service = service
         self.path = path
         self.channels = Channels(redis, on_frame=on_frame, on_resubscribed=on_resubscribed)
         self.manager = ChannelManager(self.channels, on_idle=on_idle)
         self.verifier: TokenVerifier | None = None
+        self._away = (TimeoutError, ChannelsUnavailableError, *away)
         self._on_connect = on_connect
         self._on_disconnect = on_disconnect
         self._connections: dict[str, Connection] = {}
@@ -165,7 +169,7 @@ class RealtimeServer:
                     arguments = model.model_validate(data[0] if data else {})
                     return {"ok": True, **await handler(connection, arguments)}
             except Exception as error:
-                problem = _problem(error)
+                problem = self._problem(error)
                 status = problem.status
                 return _failed(problem)
             finally:
@@ -246,7 +250,7 @@ class RealtimeServer:
             async with asyncio.timeout(HANDLER_SECONDS):
                 await self._on_connect(connection)
         except Exception as error:
-            problem = _problem(error)
+            problem = self._problem(error)
             CONNECTS.labels(self.service, problem.code).inc()
             if problem.status >= 500:
                 # Refused, a client would not try again; disconnected, it does.
@@ -280,6 +284,15 @@ class RealtimeServer:
         EVENTS.labels(self.service, "unknown", "404").inc()
         return _failed(errors.Problem(404, "unknown_event", f"There is no event {event[:64]!r}."))
 
+    def _problem(self, error: Exception) -> errors.Problem:
+        if isinstance(error, errors.Problem):
+            return error
+        if isinstance(error, ValidationError):
+            return errors.from_validation(error.errors(include_url=False, include_context=False, include_input=False))
+        if isinstance(error, self._away):
+            return errors.store_away(error)
+        return errors.internal(error)
+
     def _expire(self, connection: Connection) -> None:
         async def end() -> None:
             await self.emit(connection, "auth:expired", {})
@@ -288,16 +301,6 @@ class RealtimeServer:
         task = asyncio.create_task(end())
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-
-def _problem(error: Exception) -> errors.Problem:
-    if isinstance(error, errors.Problem):
-        return error
-    if isinstance(error, ValidationError):
-        return errors.from_validation(error.errors(include_url=False, include_context=False, include_input=False))
-    if isinstance(error, TimeoutError | ChannelsUnavailableError):
-        return errors.unavailable()
-    return errors.internal(error)
 
 
 def _failed(problem: errors.Problem) -> dict[str, Any]:

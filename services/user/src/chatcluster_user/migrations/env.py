@@ -1,6 +1,7 @@
 """Alembic's entry: runs the migrations on the connection that `chatcluster_user.migrate` hands over."""
 
 from alembic import context
+
 from chatcluster_user.tables import metadata
 
 context.configure(
