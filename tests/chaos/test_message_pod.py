@@ -90,7 +90,7 @@ async def test_a_roll_to_a_new_image_loses_nothing(cluster: Cluster) -> None:
     finally:
         undo = '{"spec":{"images":{"overrides":{"message":null}}}}'
         cluster.kubectl("patch", "chatcluster", cluster.chatcluster, "--type=merge", "-p", undo)
-        until(lambda: not _rolled(cluster, image, set()), "the image rolled back", 180)
+        until(lambda: not _runs(cluster, image), "the image rolled back", 180)
         cluster.wait_ready()
     assert verdict.problems == []
     assert verdict.stored == verdict.acknowledged
@@ -99,11 +99,22 @@ async def test_a_roll_to_a_new_image_loses_nothing(cluster: Cluster) -> None:
 
 def _restarts(cluster: Cluster, pod: dict) -> int:
     now = cluster.find("pod", pod["metadata"]["name"])
-    return now["status"]["containerStatuses"][0]["restartCount"] if now else -1
+    return sum(container["restartCount"] for container in now["status"].get("containerStatuses", [])) if now else -1
 
 
 def _all_ready(cluster: Cluster) -> bool:
-    return all(pod["status"]["containerStatuses"][0]["ready"] for pod in cluster.pods("message"))
+    return all(
+        condition["status"] == "True"
+        for pod in cluster.pods("message")
+        for condition in pod["status"].get("conditions", [])
+        if condition["type"] == "Ready"
+    )
+
+
+def _runs(cluster: Cluster, image: str) -> bool:
+    """Whether any message pod, even one on its way out, is of that image."""
+    pods = cluster.get("pods", "-l", "app.kubernetes.io/component=message")["items"]
+    return any(pod["spec"]["containers"][0]["image"] == image for pod in pods)
 
 
 def _rolled(cluster: Cluster, image: str, before: set[str]) -> bool:

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import uvicorn
 from pydantic import ValidationError
@@ -27,7 +27,10 @@ _STOP_SECONDS = 5
 
 
 class DrainingServer(uvicorn.Server):
-    """On the first SIGTERM or SIGINT drains, then stops with exit code 0; on the second stops at once."""
+    """On the first SIGTERM or SIGINT drains, then stops with exit code 0; on the second stops at once.
+
+    One that is still starting has nothing to drain and stops at once, whatever it waits for.
+    """
 
     def __init__(self, config: uvicorn.Config, health: Health, settings: ServiceSettings) -> None:
         super().__init__(config)
@@ -35,11 +38,19 @@ class DrainingServer(uvicorn.Server):
         self._settings = settings
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.Task[None] | None = None
+        self._serving: asyncio.Task[Any] | None = None
+        self.given_up = False
+        """Told to stop before it had started."""
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until told to stop."""
         self._loop = asyncio.get_running_loop()
-        await super().serve(sockets)
+        self._serving = asyncio.current_task()
+        try:
+            await super().serve(sockets)
+        except asyncio.CancelledError:
+            if not self.given_up:
+                raise
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called by uvicorn from the signal handler."""
@@ -47,7 +58,12 @@ class DrainingServer(uvicorn.Server):
             self.should_exit = True
             return
         log.info("told to stop", signal=signal.Signals(sig).name)
-        self._loop.call_soon_threadsafe(self._start_drain)
+        self._loop.call_soon_threadsafe(self._start_drain if self.started else self._give_up)
+
+    def _give_up(self) -> None:
+        self.given_up = True
+        if self._serving:
+            self._serving.cancel()
 
     def _start_drain(self) -> None:
         self._draining = asyncio.ensure_future(self._drain())
@@ -61,6 +77,8 @@ class DrainingServer(uvicorn.Server):
 
 def load_settings(cls: type[S], service: str) -> S:
     """Read the settings, or exit with `EXIT_CONFIGURATION` after one line that names each wrong variable."""
+    # The first process of a container ignores what it does not handle: until the server does, leave at once.
+    signal.signal(signal.SIGTERM, _leave)
     try:
         settings = cls.model_validate({})
     except ValidationError as error:
@@ -72,6 +90,10 @@ def load_settings(cls: type[S], service: str) -> S:
         sys.exit(EXIT_CONFIGURATION)
     logs.configure(service, settings.log_level)
     return settings
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def run(app: ASGIApp, settings: ServiceSettings, health: Health) -> None:
@@ -102,5 +124,5 @@ def run(app: ASGIApp, settings: ServiceSettings, health: Health) -> None:
     )
     server = DrainingServer(config, health, settings)
     server.run()
-    if not server.started:
+    if not server.started and not server.given_up:
         sys.exit(3)  # uvicorn's own code for a failed start; the reason is in the log
