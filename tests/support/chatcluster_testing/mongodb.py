@@ -21,7 +21,7 @@ class MongoDB:
     @property
     def url(self) -> str:
         """What the message service takes as `CHAT_MONGODB_URL`."""
-        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true&retryWrites=false"
 
 
 @contextlib.contextmanager

@@ -15,8 +15,9 @@ from redis.asyncio import Redis
 
 from chatcluster_common import logs
 from chatcluster_common.realtime import Connection, Frame, RealtimeServer
+from chatcluster_common.recent import Recent
 from chatcluster_message import channels
-from chatcluster_message.models import Message
+from chatcluster_message.models import Conversation, Message
 from chatcluster_message.sequence import Turns
 from chatcluster_message.store import Store
 
@@ -49,9 +50,10 @@ class Room:
 class Live:
     """The sockets of this process and what they hear. Run it with `async with`."""
 
-    def __init__(self, redis: Redis, store: Store, turns: Turns) -> None:
+    def __init__(self, redis: Redis, store: Store, turns: Turns, recent: Recent[str, Conversation]) -> None:
         self._store = store
         self._turns = turns
+        self._recent = recent
         self._rooms: dict[str, Room] = {}
         self._changes: asyncio.Queue[tuple[str, Frame]] = asyncio.Queue(10_000)
         self._reads = asyncio.Semaphore(_PARALLEL_READS)
@@ -103,6 +105,8 @@ class Live:
 
     def _on_frame(self, channel: str, frame: Frame) -> None:
         if channel.startswith(channels.USER):
+            if changed := frame.meta.get("join") or frame.meta.get("leave"):
+                self._recent.forget(changed)
             try:
                 self._changes.put_nowait((channel, frame))
             except asyncio.QueueFull:

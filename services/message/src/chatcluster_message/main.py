@@ -13,9 +13,11 @@ from chatcluster_common.events import MESSAGES_TOPIC, EventProducer
 from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime import Publisher
 from chatcluster_common.realtime.channels import connect as connect_redis
+from chatcluster_common.recent import Recent
 from chatcluster_common.startup import wait_for
 from chatcluster_message import api, sockets
 from chatcluster_message.live import Live
+from chatcluster_message.models import Conversation
 from chatcluster_message.outbox import Relay
 from chatcluster_message.sequence import Turns
 from chatcluster_message.service import Chat
@@ -29,7 +31,9 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
     client = connect(settings.mongodb_url.get_secret_value())
     store = Store(client, settings.mongodb_database)
     turns = Turns()
-    live = Live(redis, store, turns)
+    # A change that this process hears of drops the copy at once; one that it does not hear of takes effect after this.
+    recent = Recent[str, Conversation](seconds=2.0)
+    live = Live(redis, store, turns, recent)
 
     @asynccontextmanager
     async def resources(app: FastAPI) -> AsyncGenerator[None]:
@@ -55,7 +59,8 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
                 users,
                 relay,
                 publisher,
-                turns,
+                turns=turns,
+                recent=recent,
                 max_members=settings.max_members,
                 max_body_length=settings.max_body_length,
             )

@@ -40,7 +40,9 @@ DUE_AFTER = timedelta(seconds=2)
 """When a message that its own process has not published becomes everybody's."""
 
 _LEASE = timedelta(seconds=15)
-_FLUSH_SECONDS = 0.2
+_FLUSH_SECONDS = 0.4
+_NOTE_EVERY = 5
+"""Rounds of flushing between two notes of the newest `seq`: one write a busy conversation instead of one a message."""
 _PATROL_SECONDS = 1.0
 _BATCH = 200
 _MAX_IN_FLIGHT = 5000
@@ -103,15 +105,24 @@ class Relay:
             self._newest[message.conversation_id] = (message.seq, message.created_at)
 
     async def _flush_always(self) -> None:
+        rounds = 0
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
+            rounds += 1
             try:
-                await self._flush()
+                await self._mark_published()
+                if rounds % _NOTE_EVERY == 0:
+                    await self._note_newest()
             except (PyMongoError, TimeoutError) as error:
                 log.warning("outbox marks not written; tried again", error=type(error).__name__)
 
     async def _flush(self) -> None:
-        """Write what is new since the last time: the newest `seq` of conversations, and what was published."""
+        """Write everything that is new since the last time."""
+        await self._mark_published()
+        await self._note_newest()
+
+    async def _note_newest(self) -> None:
+        """Write the newest `seq` of the conversations written to. Readers look beyond it: it may lag."""
         newest, self._newest = self._newest, {}
         try:
             if newest:
@@ -119,6 +130,9 @@ class Relay:
         except BaseException:
             self._newest = newest | self._newest
             raise
+
+    async def _mark_published(self) -> None:
+        """Take the outbox marks off what was published."""
         done = list(self._published)[: 5 * _BATCH]
         if done:
             await self._store.published(done)

@@ -11,6 +11,7 @@ from chatcluster_common.clock import utc_now
 from chatcluster_common.ids import new_id
 from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime import ChannelsUnavailableError, Frame, Publisher
+from chatcluster_common.recent import Recent
 from chatcluster_message import channels, roles
 from chatcluster_message.models import (
     Conversation,
@@ -52,8 +53,9 @@ class Chat:
         users: InternalClient,
         relay: Relay,
         publisher: Publisher,
-        turns: Turns,
         *,
+        turns: Turns,
+        recent: Recent[str, Conversation],
         max_members: int,
         max_body_length: int,
     ) -> None:
@@ -62,6 +64,7 @@ class Chat:
         self._relay = relay
         self._publisher = publisher
         self._turns = turns
+        self._recent = recent
         self._max_members = max_members
         self._max_body_length = max_body_length
 
@@ -133,6 +136,7 @@ class Chat:
                 await self._must_exist([user_id], "body.user_id")
                 known = True
             if after := await self._store.replace_members(before, members, now):
+                self._recent.forget(conversation_id)
                 await self._tell(after.member_ids, channels.joined(after))
                 return after
         raise errors.unavailable()
@@ -143,6 +147,7 @@ class Chat:
             before = await self.conversation(caller, conversation_id)
             members = roles.removed(before.type, before.members, by=caller, user_id=user_id)
             if after := await self._store.replace_members(before, members, utc_now()):
+                self._recent.forget(conversation_id)
                 await self._tell(after.member_ids, channels.joined(after))
                 await self._tell([user_id], channels.left(conversation_id))
                 return
@@ -163,7 +168,7 @@ class Chat:
             raise errors.invalid("body", f"a message has at most {self._max_body_length} characters")
         if not request.body.strip() and not request.attachments:
             raise errors.invalid("body", "a message has text or attachments")
-        conversation = await self.conversation(caller, conversation_id)
+        conversation = await self._conversation_to_write(caller, conversation_id)
         with SEND_SECONDS.time():
             async with self._turns.take(conversation_id) as turn:
                 message, new = await self._insert(turn, conversation, caller, request)
@@ -171,6 +176,15 @@ class Chat:
                     self._relay.hand_over(message, conversation)
         SENDS.labels("stored" if new else "seen").inc()
         return message, new
+
+    async def _conversation_to_write(self, caller: str, conversation_id: str) -> Conversation:
+        """As `conversation`, from memory where the caller was a member a moment ago."""
+        recent = self._recent.get(conversation_id)
+        if recent is not None and roles.role_of(recent.members, caller) is not None:
+            return recent
+        conversation = await self.conversation(caller, conversation_id)
+        self._recent.put(conversation_id, conversation)
+        return conversation
 
     async def _insert(
         self, turn: Turn, conversation: Conversation, sender: str, request: SendMessage

@@ -32,7 +32,7 @@ class ClientIdTakenError(Exception):
 
 
 def connect(url: str) -> AsyncMongoClient[Document]:
-    """A client whose calls end within seconds."""
+    """A client whose calls end within seconds. Writes are retried once unless the URL says otherwise."""
     return AsyncMongoClient(
         url,
         appname="chatcluster-message",
@@ -41,8 +41,6 @@ def connect(url: str) -> AsyncMongoClient[Document]:
         serverSelectionTimeoutMS=3000,
         timeoutMS=8000,
         maxPoolSize=50,
-        retryReads=True,
-        retryWrites=True,
     )
 
 

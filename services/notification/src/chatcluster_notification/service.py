@@ -11,6 +11,7 @@ from chatcluster_common import errors, logs
 from chatcluster_common.clock import utc_now
 from chatcluster_common.events import DependencyAwayError, MessageCreated
 from chatcluster_common.internal import InternalClient
+from chatcluster_common.recent import Recent
 from chatcluster_notification import mail
 from chatcluster_notification.addresses import AddressError
 from chatcluster_notification.models import Claim, MailJob, Notification
@@ -27,6 +28,8 @@ MAX_ATTEMPTS = 15
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 600.0
 _IDS_A_CALL = 100
+_STATUS_SECONDS = 1.0
+"""How old a person's status may be: a burst of messages costs one question."""
 
 MAILS = Counter("chat_notification_mails_total", "Attempts to send a mail, by result.", ["result"])
 SUPPRESSED = Counter("chat_notification_suppressed_total", "Notifications not mailed, by reason.", ["reason"])
@@ -44,6 +47,7 @@ class Notifier:
         self._settings = settings
         self._store = store
         self._presence = presence
+        self._status = Recent[str, str](seconds=_STATUS_SECONDS)
 
     async def handle(self, event: MessageCreated) -> None:
         """Tell those members who are neither the sender nor online. Safe to repeat."""
@@ -71,15 +75,18 @@ class Notifier:
         await self._store.bury(f"event {where}", reason, (record.value or b"")[:4096].decode(errors="replace"))
 
     async def _away(self, user_ids: list[str]) -> list[str]:
-        away: list[str] = []
-        for first in range(0, len(user_ids), _IDS_A_CALL):
-            some = user_ids[first : first + _IDS_A_CALL]
+        status = {user_id: known for user_id in user_ids if (known := self._status.get(user_id)) is not None}
+        unknown = [user_id for user_id in user_ids if user_id not in status]
+        for first in range(0, len(unknown), _IDS_A_CALL):
+            some = unknown[first : first + _IDS_A_CALL]
             answer = await self._presence.get("/internal/presence", {"user_ids": ",".join(some)})
-            status = {item["user_id"]: item["status"] for item in (answer or {"items": []})["items"]}
-            # Unknown counts as away, and so does an invisible one who is there: a mail must not give them away.
-            online = {user_id for user_id in some if status.get(user_id) in {"online", "away", "dnd"}}
-            SUPPRESSED.labels("online").inc(len(online))
-            away += [user_id for user_id in some if user_id not in online]
+            told = {item["user_id"]: item["status"] for item in (answer or {"items": []})["items"]}
+            for user_id in some:
+                # Unknown counts as away, and so does an invisible one who is there: a mail must not give them away.
+                status[user_id] = told.get(user_id, "offline")
+                self._status.put(user_id, status[user_id])
+        away = [user_id for user_id in user_ids if status[user_id] not in {"online", "away", "dnd"}]
+        SUPPRESSED.labels("online").inc(len(user_ids) - len(away))
         return away
 
     async def _queue_mails(self, event: MessageCreated, away: list[str]) -> None:
