@@ -12,7 +12,7 @@ BIN := .venv/bin
 LOCAL := $(BIN)/chatcluster-local
 PYTEST := $(BIN)/pytest
 
-.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-operator test-cluster measure
+.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-services test-operator test-cluster measure
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,11 +56,15 @@ generate: .venv/.synced ## Write the CRD and install.yaml anew from the code
 	@$(BIN)/python -m chatcluster_operator.api.crd --write
 	@$(BIN)/python -m chatcluster_operator.install --write
 
-test: lint test-fast test-operator test-cluster ## Every test, the ones on a real cluster included
+test: lint test-fast test-services test-operator test-cluster ## Every test, the ones on a real cluster included
 
-test-fast: .venv/.synced ## Without a cluster: rules, and services against real stores
+test-fast: .venv/.synced ## Rules, manifests and the edge: no cluster, no stores, under a minute
 	@tests/support/install-stores.sh
-	@$(PYTEST) tests/unit tests/services
+	@$(PYTEST) tests/unit
+
+test-services: .venv/.synced ## The services as processes against real stores
+	@tests/support/install-stores.sh
+	@$(PYTEST) tests/services -n 3 --dist loadfile
 
 test-operator: .venv/.synced ## The operator against a real API server
 	@$(LOCAL) programs

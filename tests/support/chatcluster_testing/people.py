@@ -80,6 +80,7 @@ class Device:
         """Seconds of each time without a connection."""
         self.drained = 0
         self._client: socketio.AsyncClient | None = None
+        self._session: aiohttp.ClientSession | None = None
         self._online = asyncio.Event()
         self._lost = asyncio.Event()
         self._changed = asyncio.Event()
@@ -98,10 +99,7 @@ class Device:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
-        if self._client:
-            await self._client.disconnect()
-            # The client leaves a session that it was given open.
-            await self._session.close()
+        await self._hang_up()
 
     async def call(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
         """Send an event, return its acknowledgement; raises `Refused`, or ConnectionError for none in time."""
@@ -174,7 +172,15 @@ class Device:
                         return data
                 await self._changed.wait()
 
+    async def _hang_up(self) -> None:
+        if self._client:
+            await self._client.disconnect()
+        if self._session:
+            # The client leaves a session that it was given open.
+            await self._session.close()
+
     async def _connect(self) -> None:
+        await self._hang_up()
         # IP addresses have no cookies by default, and long-polling needs the edge's sticky one.
         session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
         client = socketio.AsyncClient(reconnection=False, http_session=session)
@@ -202,7 +208,6 @@ class Device:
             await self._lost.wait()
             began = time.monotonic()
             self._online.clear()
-            await self._session.close()
             for attempt in itertools.count():
                 try:
                     await self._connect()
