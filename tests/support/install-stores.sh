@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs what the service tests run as processes: PostgreSQL (15 or later), Redis and Maven (for Kafka's jars), each from
-# Debian, none of them as a system service. Does nothing where all are present; needs root where something is missing.
+# Installs what the tests run as processes: PostgreSQL (15 or later), Redis, HAProxy and Maven (for Kafka's jars), each
+# from Debian, none of them as a system service. Does nothing where all are present; needs root where something is missing.
 set -eu
 
 missing=""
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v redis-server >/dev/null 2>&1 || command -v redis-check-rdb >/dev/null 2>&1 || missing="$missing redis-tools"
+command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
 command -v setpriv >/dev/null 2>&1 || missing="$missing util-linux"
 [ -n "$missing" ] || exit 0
@@ -18,8 +19,16 @@ fi
 # The package would make a database cluster and start it; this tells it not to, for this installation alone.
 no_cluster=/etc/postgresql-common/createcluster.d/chatcluster-tests.conf
 mkdir -p "$(dirname "$no_cluster")"
-trap 'rm -f "$no_cluster"' EXIT
+made=$no_cluster
 echo "create_main_cluster = false" >"$no_cluster"
+# The same for services: Debian asks this program before it starts one.
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+    made="$made /usr/sbin/policy-rc.d"
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+    chmod 755 /usr/sbin/policy-rc.d
+fi
+# shellcheck disable=SC2064,SC2086 # two plain paths, known now
+trap "rm -f $made" EXIT
 
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
