@@ -57,7 +57,7 @@ def test_it_does_not_serve_an_old_schema(
     env = user_environment(postgres.create_database()) | {"CHAT_STARTUP_SECONDS": "0.5"}
     program = service_program("user", tmp_path, env, jwks_file=tokens.jwks_file).program.spawn()
     assert program.wait() == 3
-    assert "run `chatcluster-user migrate`" in program.log
+    assert "run the service with the argument `migrate`" in program.log
 
 
 def test_it_serves_the_schema_of_the_release_after(

@@ -35,7 +35,12 @@ def running_redis() -> Iterator[Redis]:
     folder = Path(tempfile.mkdtemp(prefix="chatcluster-redis-"))
     port = free_port()
     users = ["user default off", "user admin on >admin-password ~* &* +@all"]
-    users += [f"user {name} on >{name}-password ~{name}:* &{name}:* +@all -@dangerous +info" for name in SERVICES]
+    users += [
+        # All may read what the user service tells everybody; it alone may write that.
+        f"user {name} on >{name}-password ~{name}:* &{name}:* {'~' if name == 'user' else '%R~'}auth:*"
+        " +@all -@dangerous +info"
+        for name in SERVICES
+    ]
     (folder / "users.acl").write_text("\n".join(users) + "\n")
     options = {
         "port": str(port),

@@ -14,6 +14,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
 from chatcluster_common import errors, logs
+from chatcluster_common.permissions import Permission, Role, Scope, permits, scope_for
+from chatcluster_common.signals import Revocations
 
 log = logs.get_logger(__name__)
 
@@ -33,6 +35,17 @@ class Principal:
     session_id: str
     expires_at: int
     """Unix seconds."""
+    role: Role = Role.USER
+    scopes: frozenset[Scope] | None = None
+    """Of an API token; None for a signed-in session, which may do all that its person may."""
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the person's role has the permission."""
+        return permits(self.role, permission)
+
+    def in_scope(self, scope: Scope | None) -> bool:
+        """Whether the token reaches what is behind `scope`."""
+        return self.scopes is None or (scope is not None and scope in self.scopes)
 
 
 class TokenVerifier:
@@ -47,13 +60,16 @@ class TokenVerifier:
         self._checked = float("-inf")
         self._modified = -1
         self._keys: dict[str, jwt.PyJWK] = {}
+        self.revocations = Revocations()
+        """Kept up to date by `signals.Signals`, where a service follows them."""
 
     def keys(self) -> dict[str, Any]:
         """The key set as it stands in the file (RFC 7517)."""
         return json.loads(self._file.read_bytes())
 
     def verify(self, token: str) -> Principal:
-        """The token's principal; raises a 401 `Problem` when any part of it does not hold, 503 without any key."""
+        """The token's principal. Raises a 401 `Problem` when any part of it does not hold or it was revoked, and 503
+        without any key."""
         self._reload()
         try:
             key = self._keys[jwt.get_unverified_header(token)["kid"]]
@@ -66,9 +82,19 @@ class TokenVerifier:
                 leeway=_LEEWAY_SECONDS,
                 options={"require": ["exp", "iat", "sub", "sid"]},
             )
-        except (jwt.InvalidTokenError, KeyError) as error:
+            principal = Principal(
+                user_id=claims["sub"],
+                session_id=claims["sid"],
+                expires_at=int(claims["exp"]),
+                role=Role(claims.get("role", Role.USER)),
+                # A scope that this release does not know opens nothing.
+                scopes=_scopes(claims["scope"]) if "scope" in claims else None,
+            )
+        except (jwt.InvalidTokenError, KeyError, ValueError) as error:
             raise errors.unauthorized() from error
-        return Principal(user_id=claims["sub"], session_id=claims["sid"], expires_at=int(claims["exp"]))
+        if self.revocations.revoked(principal.user_id, principal.session_id, claims["iat"]):
+            raise errors.unauthorized("This session was ended. Sign in again.")
+        return principal
 
     def _reload(self) -> None:
         now = self._now()
@@ -90,17 +116,46 @@ class TokenVerifier:
 _bearer = HTTPBearer(auto_error=False, description="Access token of `/auth/login`.")
 
 
-def current_user(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Principal:
-    """FastAPI dependency: the caller, or 401. The app's `TokenVerifier` is `app.state.verifier`."""
-    if credentials is None:
-        raise errors.unauthorized()
-    verifier: TokenVerifier = request.app.state.verifier
-    return verifier.verify(credentials.credentials)
+def _scopes(claim: str) -> frozenset[Scope]:
+    known = {scope.value: scope for scope in Scope}
+    return frozenset(known[word] for word in claim.split() if word in known)
 
 
-CurrentUser = Annotated[Principal, Depends(current_user)]
+def caller_with(permission: Permission) -> Callable[..., Principal]:
+    """A FastAPI dependency: the caller, 401 for nobody, 403 for a role without the permission or a token whose scopes
+    do not reach the call. The app's `TokenVerifier` is `app.state.verifier`."""
+
+    def caller(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Principal:
+        if credentials is None:
+            raise errors.unauthorized()
+        verifier: TokenVerifier = request.app.state.verifier
+        principal = verifier.verify(credentials.credentials)
+        check(principal, permission, scope_for(request.method, request.url.path))
+        return principal
+
+    return caller
+
+
+def check(principal: Principal, permission: Permission, scope: Scope | None) -> None:
+    """Raises a 403 `Problem` unless role and scopes allow it."""
+    if not principal.in_scope(scope):
+        needed = f"needs the scope {scope.value}" if scope else "is not open to API tokens"
+        raise errors.Problem(403, "out_of_scope", f"This call {needed}.")
+    if not principal.may(permission):
+        if principal.role is Role.UNVERIFIED:
+            raise errors.Problem(403, "email_unverified", "Confirm your e-mail address first: follow the link we sent.")
+        raise errors.forbidden("Your role does not allow this.")
+
+
+AccountUser = Annotated[Principal, Depends(caller_with(Permission.USE_ACCOUNT))]
+"""The caller, for what is about their own account."""
+CurrentUser = Annotated[Principal, Depends(caller_with(Permission.CHAT))]
+"""The caller, for everything that people do with each other."""
+Moderator = Annotated[Principal, Depends(caller_with(Permission.MODERATE))]
+UserManager = Annotated[Principal, Depends(caller_with(Permission.MANAGE_USERS))]
+Auditor = Annotated[Principal, Depends(caller_with(Permission.READ_AUDIT))]
 
 
 def internal_caller(request: Request) -> None:

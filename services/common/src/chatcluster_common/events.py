@@ -93,6 +93,7 @@ class EventMessage(BaseModel):
     sender_id: str
     body: str
     mentions: list[str]
+    thread_root: str | None = None
     created_at: Timestamp
 
 
@@ -107,6 +108,10 @@ class MessageCreated(BaseModel):
     occurred_at: Timestamp
     conversation: EventConversation
     message: EventMessage
+    mentions_all: bool = Field(default=False, description="`@all`: every member is mentioned besides `mentions`.")
+    thread_follower_ids: list[str] = Field(
+        default_factory=list[str], description="Of a reply: the members who follow its thread."
+    )
 
     def encode(self) -> bytes:
         """The record's value."""

@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 from redis.asyncio import Redis
 
 from chatcluster_common import logs
+from chatcluster_common.permissions import Scope
 from chatcluster_common.realtime import Connection, Frame, RealtimeServer
 from chatcluster_common.recent import Recent
 from chatcluster_message import channels
@@ -67,6 +68,7 @@ class Live:
             on_connect=self._on_connect,
             on_disconnect=self._on_disconnect,
             on_idle=self._on_idle,
+            scope=Scope.MESSAGES_READ,
             away=(PyMongoError,),
         )
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from chatcluster_common.permissions import Scope
 from chatcluster_common.realtime import Connection, RealtimeServer
 from chatcluster_message.models import MarkEvent, SendEvent, SendMessage, SyncEvent
 from chatcluster_message.service import Chat
@@ -21,6 +22,6 @@ def register(sockets: RealtimeServer, chat: Chat) -> None:
     async def sync(connection: Connection, event: SyncEvent) -> dict[str, Any]:
         return (await chat.sync(connection.user_id, event.conversations)).model_dump(mode="json")
 
-    sockets.event("message:send", SendEvent, send)
-    sockets.event("read:mark", MarkEvent, mark)
+    sockets.event("message:send", SendEvent, send, scope=Scope.MESSAGES_WRITE)
+    sockets.event("read:mark", MarkEvent, mark, scope=Scope.MESSAGES_WRITE)
     sockets.event("sync", SyncEvent, sync)

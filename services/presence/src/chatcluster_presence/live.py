@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from chatcluster_common import errors, logs
 from chatcluster_common.ids import new_id
+from chatcluster_common.permissions import Scope
 from chatcluster_common.realtime import Connection, Frame, Publisher, RealtimeServer
 from chatcluster_presence.models import Presence
 from chatcluster_presence.settings import PresenceSettings
@@ -73,6 +74,7 @@ class Live:
             on_connect=self._on_connect,
             on_disconnect=self._on_disconnect,
             on_idle=self._on_idle,
+            scope=Scope.PRESENCE_READ,
             away=(RedisError,),
         )
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from chatcluster_common.permissions import Scope
 from chatcluster_common.realtime import Connection
 from chatcluster_presence.live import Live
 from chatcluster_presence.models import SetStatus, Typing, Watch
@@ -31,8 +32,8 @@ def register(live: Live, people: People) -> None:
         await people.typing(connection, event.conversation_id, started=False)
         return {}
 
-    live.sockets.event("presence:set", SetStatus, choose)
+    live.sockets.event("presence:set", SetStatus, choose, scope=Scope.PRESENCE_WRITE)
     live.sockets.event("presence:subscribe", Watch, watch)
     live.sockets.event("presence:unsubscribe", Watch, unwatch)
-    live.sockets.event("typing:start", Typing, start)
-    live.sockets.event("typing:stop", Typing, stop)
+    live.sockets.event("typing:start", Typing, start, scope=Scope.PRESENCE_WRITE)
+    live.sockets.event("typing:stop", Typing, stop, scope=Scope.PRESENCE_WRITE)

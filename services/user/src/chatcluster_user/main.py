@@ -12,13 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chatcluster_common import logs, server
 from chatcluster_common.app import create_app, with_context
-from chatcluster_common.startup import StartupError, wait_for
+from chatcluster_common.database import open_engine
+from chatcluster_common.startup import StartupError
 from chatcluster_user import api
-from chatcluster_user.migrate import SchemaState, migrate
 from chatcluster_user.passwords import Passwords
 from chatcluster_user.service import Accounts
 from chatcluster_user.settings import UserSettings
-from chatcluster_user.store import UserStore, open_engine
+from chatcluster_user.store import SCHEMA, UserStore
 from chatcluster_user.tokens import AccessTokens
 
 log = logs.get_logger(__name__)
@@ -31,7 +31,7 @@ def create_user_app(settings: UserSettings) -> FastAPI:
 
     @asynccontextmanager
     async def resources(app: FastAPI) -> AsyncGenerator[None]:
-        engine = open_engine(settings.database_url.get_secret_value(), settings.database_pool)
+        engine = open_engine(settings.database_url.get_secret_value(), settings.database_pool, application="chat-user")
         passwords = Passwords(
             memory_kib=settings.argon2_memory_kib,
             iterations=settings.argon2_iterations,
@@ -41,9 +41,7 @@ def create_user_app(settings: UserSettings) -> FastAPI:
         )
         try:
             store = UserStore(engine)
-            await wait_for(
-                "a database with a migrated schema", lambda: _schema_ready(store), seconds=settings.startup_seconds
-            )
+            await SCHEMA.wait_until_usable(engine, settings.startup_seconds)
             tokens = AccessTokens(settings.token_key_file, settings.access_token_seconds, app.state.verifier.keys)
             accounts = Accounts(store, passwords, tokens, settings)
             app.state.accounts = accounts
@@ -71,16 +69,6 @@ def create_user_app(settings: UserSettings) -> FastAPI:
     return app
 
 
-async def _schema_ready(store: UserStore) -> None:
-    state = await store.schema_state()
-    if state is SchemaState.BEHIND:
-        raise StartupError("the schema is older than this release: run `chatcluster-user migrate`")
-    if state is SchemaState.AHEAD:
-        log.warning(
-            "the schema is newer than this release; serving it, since migrations keep the release before working"
-        )
-
-
 async def _purge_now_and_then(accounts: Accounts) -> None:
     while True:
         # Replicas started together do not purge together.
@@ -91,16 +79,6 @@ async def _purge_now_and_then(accounts: Accounts) -> None:
             log.exception("expired sessions could not be deleted; tried again later")
 
 
-async def _migrate(settings: UserSettings) -> None:
-    # Statements are bounded by the server here: a long migration is not a lost connection.
-    engine = open_engine(settings.database_url.get_secret_value(), 1, command_seconds=None)
-    try:
-        await wait_for("the database", UserStore(engine).ping, seconds=settings.startup_seconds)
-        await migrate(engine)
-    finally:
-        await engine.dispose()
-
-
 def main() -> None:
     """Console entry."""
     parser = argparse.ArgumentParser(prog="chatcluster-user", description=__doc__)
@@ -109,7 +87,8 @@ def main() -> None:
     settings = server.load_settings(UserSettings, "user")
     if command == "migrate":
         try:
-            asyncio.run(_migrate(settings))
+            url = settings.database_url.get_secret_value()
+            asyncio.run(SCHEMA.wait_and_migrate(url, settings.startup_seconds, application="chat-user"))
         except (StartupError, SQLAlchemyError, OSError) as error:
             log.error("the migration failed; the schema is as it was", reason=str(error))
             sys.exit(1)

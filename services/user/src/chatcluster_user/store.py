@@ -6,44 +6,24 @@ get a 503 `Problem`; the pool mends itself when it is back.
 
 import uuid
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
-import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chatcluster_common import errors, logs
-from chatcluster_user import migrate, names
+from chatcluster_common.database import Schema, transaction
+from chatcluster_user import names
 from chatcluster_user.tables import sessions, users
 
-log = logs.get_logger(__name__)
-
-_CONNECT_SECONDS = 3
-_POOL_WAIT_SECONDS = 3
-_COMMAND_SECONDS = 10
 _PURGE_BATCH = 1000
 _LAST_CODE_POINT = "\U0010ffff"
 
 
-def open_engine(url: str, pool: int, *, command_seconds: float | None = _COMMAND_SECONDS) -> AsyncEngine:
-    """A pool of `pool` connections that are checked before use, so that a failover costs no request."""
-    return create_async_engine(
-        url,
-        pool_size=pool,
-        max_overflow=0,
-        pool_timeout=_POOL_WAIT_SECONDS,
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        connect_args={
-            "timeout": _CONNECT_SECONDS,
-            "command_timeout": command_seconds,
-            "server_settings": {"application_name": "chat-user"},
-        },
-    )
+SCHEMA = Schema("user", Path(__file__).parent / "migrations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +60,6 @@ class TakenError(Exception):
         self.field = field
 
 
-# The driver's own errors come unwrapped while it connects.
-_UNREACHABLE = (
-    OperationalError,
-    InterfaceError,
-    PoolTimeoutError,
-    OSError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-)
 _UNIQUE = {"uq_users_username": "username", "uq_users_email_lower": "email"}
 _ACCOUNT = (
     users.c.id,
@@ -114,11 +85,6 @@ class UserStore:
         """Raises when the database does not answer."""
         async with self._engine.connect() as connection:
             await connection.execute(sa.select(1))
-
-    async def schema_state(self) -> migrate.SchemaState:
-        """Whether the schema is the one that this release was written for."""
-        async with self._engine.connect() as connection:
-            return await migrate.schema_state(connection)
 
     async def add_account(self, account: Account, session: SessionRow) -> None:
         """A new account with its first session, or neither. Raises `TakenError`."""
@@ -256,19 +222,8 @@ class UserStore:
             sa.insert(sessions).values({column.name: getattr(session, column.name) for column in sessions.c})
         )
 
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncGenerator[AsyncConnection]:
-        try:
-            async with self._engine.begin() as connection:
-                yield connection
-        except _UNREACHABLE as error:
-            log.warning("the database does not answer", error_type=type(error).__name__)
-            raise errors.unavailable() from error
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            log.warning("the database closed the connection", error_type=type(error.orig).__name__)
-            raise errors.unavailable() from error
+    def _transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return transaction(self._engine)
 
 
 class LockedSession:

@@ -21,11 +21,13 @@ from socketio.exceptions import ConnectionRefusedError as Refused
 from starlette.types import ASGIApp
 
 from chatcluster_common import context, errors, logs
-from chatcluster_common.auth import Principal, TokenVerifier
+from chatcluster_common.auth import Principal, TokenVerifier, check
+from chatcluster_common.permissions import Permission, Scope
 from chatcluster_common.realtime.channels import Channels, ChannelsUnavailableError
 from chatcluster_common.realtime.engine import Engine
 from chatcluster_common.realtime.frames import Frame
 from chatcluster_common.realtime.manager import ChannelManager
+from chatcluster_common.signals import Signals
 
 log = logs.get_logger(__name__)
 
@@ -91,7 +93,8 @@ Hook = Callable[[Connection], Awaitable[None]]
 class RealtimeServer:
     """The sockets of one process. Register events, then serve `asgi(app)`; run `channels` while it serves.
 
-    `away` names what the drivers of the service's stores raise when a store does not answer.
+    `away` names what the drivers of the service's stores raise when a store does not answer. `scope` is what a scoped
+    token needs to connect; an event may need another, see `event`.
 
     A connection's events are handled one after the other, so that a client's messages keep their order and a flood of
     them waits in the client's own connection.
@@ -108,9 +111,11 @@ class RealtimeServer:
         on_connect: Hook,
         on_disconnect: Hook,
         on_idle: Callable[[str], None] = lambda _room: None,
+        scope: Scope,
         away: Sequence[type[Exception]] = (),
     ) -> None:
         self.service = service
+        self._scope = scope
         self.path = path
         self.channels = Channels(redis, on_frame=on_frame, on_resubscribed=on_resubscribed)
         self.manager = ChannelManager(self.channels, on_idle=on_idle)
@@ -147,9 +152,15 @@ class RealtimeServer:
         return socketio.ASGIApp(self._sio, other_asgi_app=app, socketio_path=self.path)
 
     def event(
-        self, name: str, model: type[M], handler: Callable[[Connection, M], Awaitable[Mapping[str, Any]]]
+        self,
+        name: str,
+        model: type[M],
+        handler: Callable[[Connection, M], Awaitable[Mapping[str, Any]]],
+        *,
+        scope: Scope | None = None,
     ) -> None:
         """Handle the client event `name`: its data is checked against `model`, the result acknowledged with `ok: true`.
+        A scoped token needs `scope`, by default the one it needed to connect.
 
         Whatever goes wrong is acknowledged as `{ok: false, error: problem}`.
         """
@@ -166,6 +177,7 @@ class RealtimeServer:
                 async with connection.busy, asyncio.timeout(HANDLER_SECONDS):
                     if sid not in self._connections:  # closed while this event waited: nobody would see its result
                         raise errors.unavailable()
+                    check(connection.principal, Permission.CHAT, scope or self._scope)
                     arguments = model.model_validate(data[0] if data else {})
                     return {"ok": True, **await handler(connection, arguments)}
             except Exception as error:
@@ -218,6 +230,19 @@ class RealtimeServer:
             log.warning("a socket is closed while it is busy")
             await self._engine.drop(connection.eio_sid)
 
+    def end(self, user_id: str, session_id: str | None = None) -> None:
+        """The session (of None: all sessions of the person) is over: tell its sockets, and close them."""
+        for connection in self.connections():
+            principal = connection.principal
+            if principal.user_id == user_id and session_id in {None, principal.session_id}:
+                self._expire(connection)
+
+    def follow(self, signals: Signals) -> None:
+        """Close the sockets of sessions that `signals` says are over."""
+        signals.on("session_revoked", lambda fields: self.end(fields["user_id"], fields["session_id"]))
+        signals.on("user_revoked", lambda fields: self.end(fields["user_id"]))
+        signals.on("user_erased", lambda fields: self.end(fields["user_id"]))
+
     async def drain(self, seconds: float) -> None:
         """Let no new socket in, tell each when to connect again, and close them evenly within 80 % of `seconds`."""
         self._engine.accepting = False
@@ -247,6 +272,7 @@ class RealtimeServer:
             if not isinstance(token, str) or self.verifier is None:
                 raise errors.unauthorized()
             connection = Connection(sid, eio_sid, self.verifier.verify(token))
+            check(connection.principal, Permission.CHAT, self._scope)
             async with asyncio.timeout(HANDLER_SECONDS):
                 await self._on_connect(connection)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `chatcluster_user.migrate` hands over."""
+"""Alembic's entry: runs the migrations on the connection that `chatcluster_common.database.Schema` hands over."""
 
 from alembic import context
 
