@@ -10,19 +10,18 @@ import hashlib
 import json
 import shutil
 import socket
-import struct
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 import httpx
 import pytest
 
 from chatcluster_haproxy import Backend, EdgeConfig, render
+from chatcluster_testing.names import NameServer, running_name_server
 
 ROUTES: dict[str, tuple[tuple[str, ...], bool]] = {
     "gateway": (("/api/v1/",), False),
@@ -108,30 +107,6 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> int:
     return received
 
 
-class NameServer(asyncio.DatagramProtocol):
-    """Answers A queries from `records`: name → addresses."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, list[str]] = {}
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        end, labels = 12, []
-        while data[end]:
-            labels.append(data[end + 1 : end + 1 + data[end]].decode())
-            end += data[end] + 1
-        question = data[12 : end + 5]
-        (kind,) = struct.unpack("!H", data[end + 1 : end + 3])
-        addresses = self.records.get(".".join(labels), []) if kind == 1 else []
-        code = 0x8180 if addresses else 0x8183
-        answer = data[:2] + struct.pack("!HHHHH", code, 1, len(addresses), 0, 0) + question
-        for address in addresses:
-            answer += struct.pack("!HHHIH", 0xC00C, 1, 1, 1, 4) + socket.inet_aton(address)
-        self._transport.sendto(answer, addr)
-
-
 @dataclass
 class Edge:
     """The running proxy and what is behind it."""
@@ -198,7 +173,14 @@ def haproxy() -> str:
 
 
 @pytest.fixture(scope="module")
-def edge(haproxy: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+def names() -> Iterator[NameServer]:
+    """Says which pods there are."""
+    with running_name_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def edge(haproxy: str, names: NameServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     """The edge with two pods behind each backend, all of them up."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -207,8 +189,6 @@ def edge(haproxy: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edg
     def run(coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result(5)
 
-    names = NameServer()
-    transport, _ = run(loop.create_datagram_endpoint(lambda: names, local_addr=("127.0.0.1", 0)))
     pods: dict[str, list[Pod]] = {}
     for name in ROUTES:
         port = free_port()
@@ -225,7 +205,7 @@ def edge(haproxy: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edg
         cookie_key="0123456789abcdef",
         port=port,
         admin_port=admin_port,
-        nameservers=(f"127.0.0.1:{transport.get_extra_info('sockname')[1]}",),
+        nameservers=(names.address,),
         max_connections=200,
         drain_seconds=5,
     )
@@ -246,7 +226,6 @@ def edge(haproxy: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edg
         process.wait(10)
         for pod in (pod for group in pods.values() for pod in group):
             run(pod.stop())
-        transport.close()
         run(_cancel_all())
         loop.call_soon_threadsafe(loop.stop)
         thread.join(5)
