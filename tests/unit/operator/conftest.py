@@ -35,6 +35,7 @@ mongodb: {engine: Embedded, storage: {size: 5Gi}}
 redis: {resources: {limits: {memory: 1Gi}}}
 kafka: {resources: {requests: {memory: 2Gi}, limits: {memory: 3Gi}}}
 objects: {storage: {size: 100Gi, storageClassName: slow}}
+files: {scanner: {host: clamd.security.svc}}
 notification:
   smtp: {host: smtp.example.com, port: 465, security: tls, from: chat@example.com, secretName: smtp}
 """

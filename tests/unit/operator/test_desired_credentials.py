@@ -6,6 +6,9 @@ import secrets
 
 import jwt
 import pytest
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from chatcluster_operator.desired.credentials import FIELDS, Credentials, generate
 
@@ -48,6 +51,14 @@ def test_repr_shows_nothing():
 def test_cluster_id_is_what_kafka_takes():
     raw = base64.urlsafe_b64decode(generate(None, secrets.token_bytes).kafka_cluster_id + "==")
     assert len(raw) == 16
+
+
+def test_the_push_key_is_a_p256_key_and_the_encryption_key_a_fernet_key():
+    made = generate(None, secrets.token_bytes)
+    key = load_pem_private_key(made.vapid_key.encode(), password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    assert key.curve.name == "secp256r1"
+    assert Fernet(made.encryption_key).decrypt(Fernet(made.encryption_key).encrypt(b"x")) == b"x"
 
 
 def test_tokens_signed_by_the_key_are_checked_by_the_key_set():

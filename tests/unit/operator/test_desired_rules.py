@@ -242,11 +242,17 @@ def test_secret_values_are_in_secrets_alone(cluster, inputs):
 def test_each_component_gets_its_own_secrets_alone(cluster, inputs):
     given = inputs(cluster)
     allowed = {
-        "gateway": {"internal_token", "redis_gateway_password"},
-        "user": {"internal_token", "postgres_user_password", "token_key"},
+        "gateway": {"internal_token", "postgres_gateway_password", "redis_gateway_password"},
+        "user": {"internal_token", "postgres_user_password", "redis_user_password", "token_key", "encryption_key"},
         "message": {"internal_token", "mongodb_password", "redis_message_password", "kafka_message_password"},
-        "file": {"internal_token", "objects_access_key", "objects_secret_key"},
-        "notification": {"internal_token", "redis_notification_password", "kafka_notification_password"},
+        "file": {"internal_token", "objects_access_key", "objects_secret_key", "redis_file_password"},
+        "notification": {
+            "internal_token",
+            "postgres_notification_password",
+            "redis_notification_password",
+            "kafka_notification_password",
+            "vapid_key",
+        },
         "presence": {"internal_token", "redis_presence_password"},
     }
     secrets = {
@@ -316,7 +322,9 @@ def test_a_secret_of_the_user_rolls_pods_when_its_digest_changes(chatcluster, in
     for left, right in zip(manifests(cluster, given), manifests(cluster, other), strict=True):
         uses = left["kind"] == "Deployment" and left["metadata"]["name"].split("-")[1] in {
             "gateway",
+            "user",
             "message",
+            "file",
             "notification",
             "presence",
         }

@@ -402,6 +402,22 @@ class Notification(Model):
     """The mail server. Left out: no mail is sent."""
 
 
+class Scanner(Model):
+    """A virus scanner that speaks ClamAV's protocol."""
+
+    host: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]*)$")]
+    """Name or address of clamd."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 3310
+    """Its port."""
+
+
+class Files(Model):
+    """What becomes of uploaded files."""
+
+    scanner: Scanner | None = None
+    """Scans each upload; until it is found clean nobody gets it. Left out: nothing is scanned."""
+
+
 class ChatClusterSpec(Model):
     """What a ChatCluster should be. Only the version is required."""
 
@@ -417,17 +433,22 @@ class ChatClusterSpec(Model):
     services: Services = Services()
     """The six services."""
     postgres: Postgres = Postgres()
-    """PostgreSQL: accounts and sessions. Keys of an external Secret: `url` (postgresql+asyncpg://…)."""
+    """PostgreSQL: accounts, API tokens and preferences. Keys of an external Secret, each postgresql+asyncpg://… with a
+    database and role of its own: `user_url`, `gateway_url`, `notification_url`."""
     mongodb: Mongodb = Mongodb()
     """MongoDB: conversations and messages. Keys of an external Secret: `url` (mongodb://…)."""
     redis: Redis = Redis()
-    """Redis: fan-out, presence and rates. Keys of an external Secret: `url` (redis://… or rediss://…)."""
+    """Redis: fan-out, presence and rates. Keys of an external Secret: `url` (redis://… or rediss://…), of a user that
+    may use the keys and channels `gateway:*`, `user:*`, `message:*`, `file:*`, `notification:*`, `presence:*` and
+    `auth:*`."""
     kafka: Kafka = Kafka()
     """Kafka: events between services. Keys of an external Secret: `bootstrap` (host:port, several with commas),
     `username`, `password`; SASL PLAIN."""
     objects: Objects = Objects()
     """S3 object store: files. Keys of an external Secret: `endpoint` (http:// or https://), `bucket`, `region`,
     `access_key`, `secret_key`."""
+    files: Files = Files()
+    """What becomes of uploaded files."""
     notification: Notification = Notification()
     """How people who are not there are told."""
 

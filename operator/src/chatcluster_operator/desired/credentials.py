@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -20,6 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
+
+_P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 Rand = Callable[[int], bytes]
 """Randomness: as many bytes as asked for. `secrets.token_bytes` outside tests."""
@@ -33,10 +36,14 @@ class Credentials:
     postgres_replication_password: str
     postgres_rest_password: str
     postgres_user_password: str
+    postgres_gateway_password: str
+    postgres_notification_password: str
     mongodb_password: str
     redis_admin_password: str
     redis_gateway_password: str
+    redis_user_password: str
     redis_message_password: str
+    redis_file_password: str
     redis_notification_password: str
     redis_presence_password: str
     kafka_cluster_id: str
@@ -48,6 +55,10 @@ class Credentials:
     internal_token: str
     token_key: str
     """Ed25519 private key that signs access tokens, PKCS #8 PEM."""
+    encryption_key: str
+    """Fernet key (32 bytes, URL-safe base64) for what the user service keeps encrypted."""
+    vapid_key: str
+    """P-256 private key by which push services know this ChatCluster (RFC 8292), PKCS #8 PEM."""
 
     def __repr__(self) -> str:
         return "Credentials(…)"
@@ -87,6 +98,13 @@ def _make(name: str, rand: Rand) -> str:
         case "token_key":
             key = Ed25519PrivateKey.from_private_bytes(rand(32))
             return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        case "vapid_key":
+            # FIPS 186-5 A.2.1: from 64 bits more than the order has, no scalar is noticeably likelier than another.
+            secret = int.from_bytes(rand(40)) % (_P256_ORDER - 1) + 1
+            curve_key = ec.derive_private_key(secret, ec.SECP256R1())
+            return curve_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        case "encryption_key":
+            return base64.urlsafe_b64encode(rand(32)).decode()
         case "kafka_cluster_id":
             return _base64url(rand(16))
         case "objects_access_key":

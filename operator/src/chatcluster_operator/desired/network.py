@@ -100,9 +100,13 @@ def _service_policy(cluster: ChatCluster, name: str) -> Manifest:
         # An external store may be anywhere, on any port: its address is in a Secret.
         external = cluster.spec.store(store).external is not None
         egress.append({} if external else _to(cluster, store, stores.PORTS[store]))
-    smtp = cluster.spec.notification.smtp
-    if name == "notification" and smtp is not None:
-        egress.append({"ports": _ports(smtp.port)})
+    if name == "notification":
+        # Push services, each wherever its browser's maker has it.
+        egress.append({"ports": _ports(443)})
+        if smtp := cluster.spec.notification.smtp:
+            egress.append({"ports": _ports(smtp.port)})
+    if name == "file" and (scanner := cluster.spec.files.scanner):
+        egress.append({"ports": _ports(scanner.port)})
     ingress = [*_from(cluster, callers, profile.port), _metrics(profile.port)]
     return _policy(cluster, object_name(cluster, name), name, ingress, egress)
 

@@ -52,10 +52,11 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     keys = inputs.credentials
     users = [
         {
-            "role": stores.POSTGRES_ROLE,
-            "database": stores.POSTGRES_ROLE,
-            "password": keys.postgres_user_password,
+            "role": stores.postgres_role(service),
+            "database": stores.postgres_role(service),
+            "password": getattr(keys, f"postgres_{service}_password"),
         }
+        for service in stores.POSTGRES_USERS
     ]
     secrets = {
         "superuser_password": keys.postgres_superuser_password,

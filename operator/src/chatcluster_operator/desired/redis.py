@@ -24,7 +24,7 @@ from chatcluster_operator.desired.pods import (
 from chatcluster_operator.desired.types import Inputs, Manifest
 
 NAME: Final = "redis"
-USERS: Final = ("gateway", "message", "notification", "presence")
+USERS: Final = ("gateway", "user", "message", "file", "notification", "presence")
 
 _FIGURES = Figures(cpu="50m", memory="64Mi", memory_limit="256Mi")
 
@@ -91,7 +91,13 @@ def _users(inputs: Inputs) -> str:
         [
             "user default on nopass -@all +ping",
             f"user admin on #{digest('admin')} ~* &* +@all",
-            *(f"user {user} on #{digest(user)} ~{user}:* &{user}:* +@all -@dangerous +info" for user in USERS),
+            # What everybody must hear of at once, such as sessions that are over, is written by the user service and
+            # read by all.
+            *(
+                f"user {user} on #{digest(user)} ~{user}:* &{user}:* {'~' if user == 'user' else '%R~'}auth:*"
+                " +@all -@dangerous +info"
+                for user in USERS
+            ),
             "",
         ]
     )

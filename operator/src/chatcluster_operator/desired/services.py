@@ -26,6 +26,9 @@ JWKS_PATH: Final = "/run/secrets/chatcluster-jwks"
 DRAIN_SECONDS: Final = 20
 """Time from SIGTERM to exit. The grace period is longer by what a slow node may add."""
 
+_LINKING: Final = ("user", "notification")
+"""Services whose mails and answers hold links to the ChatCluster."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -47,18 +50,24 @@ PROFILES: Final[Mapping[str, Profile]] = {
     "gateway": Profile(
         3000,
         Figures(cpu="100m", memory="96Mi", memory_limit="256Mi"),
-        calls=("user", "message", "notification", "presence"),
-        stores=("redis",),
+        calls=("user", "message", "file", "notification", "presence"),
+        stores=("postgres", "redis"),
         behind_edge=True,
         # The network policy lets nothing but the edge connect, and the edge says who the client is.
         settings={"CHAT_TRUST_EDGE": "true"},
     ),
     # argon2id takes 19 MiB a password, two at a time.
-    "user": Profile(3001, Figures(cpu="100m", memory="128Mi", memory_limit="384Mi"), stores=("postgres",)),
+    "user": Profile(
+        3001,
+        Figures(cpu="100m", memory="128Mi", memory_limit="384Mi"),
+        # A person's export and erasure reach every service.
+        calls=("gateway", "message", "file", "notification", "presence"),
+        stores=("postgres", "redis"),
+    ),
     "message": Profile(
         3002,
         Figures(cpu="150m", memory="128Mi", memory_limit="512Mi"),
-        calls=("user",),
+        calls=("user", "file", "presence"),
         stores=("mongodb", "redis", "kafka"),
         behind_edge=True,
     ),
@@ -67,19 +76,19 @@ PROFILES: Final[Mapping[str, Profile]] = {
         3003,
         Figures(cpu="100m", memory="192Mi", memory_limit="1Gi"),
         calls=("message",),
-        stores=("objects",),
+        stores=("objects", "redis"),
         behind_edge=True,
     ),
     "notification": Profile(
         3004,
         Figures(cpu="50m", memory="96Mi", memory_limit="256Mi"),
-        calls=("user", "presence"),
-        stores=("redis", "kafka"),
+        calls=("user", "message", "presence"),
+        stores=("postgres", "redis", "kafka"),
     ),
     "presence": Profile(
         3005,
         Figures(cpu="100m", memory="96Mi", memory_limit="384Mi"),
-        calls=("message",),
+        calls=("user", "message"),
         stores=("redis",),
         behind_edge=True,
     ),
@@ -103,11 +112,11 @@ def manifests(cluster: ChatCluster, inputs: Inputs, name: str) -> list[Manifest]
     own = {"chat_internal_token": inputs.credentials.internal_token}
     for item in access:
         own |= item.secrets
-    if name == "user":
-        own["token_key.pem"] = inputs.credentials.token_key
+    own |= _keys(inputs, name)
     brought = [(item.brought.secret, item.brought.files) for item in access if item.brought]
     mail = _mail(cluster) if name == "notification" else _Mail([], [])
     brought += mail.secrets
+    scanner = cluster.spec.files.scanner if name == "file" else None
     secret_name = object_name(cluster, name)
     settings = [
         env("CHAT_PORT", profile.port),
@@ -117,7 +126,9 @@ def manifests(cluster: ChatCluster, inputs: Inputs, name: str) -> list[Manifest]
         *(env(f"CHAT_{called.upper()}_URL", url(cluster, called)) for called in profile.calls),
         *(setting for item in access for setting in item.env),
         *(env(key, value) for key, value in profile.settings.items()),
+        *([env("CHAT_PUBLIC_URL", public_url(cluster))] if name in _LINKING else []),
         *mail.env,
+        *([env("CHAT_CLAMAV_HOST", scanner.host), env("CHAT_CLAMAV_PORT", scanner.port)] if scanner else []),
     ]
     digests = {secret: inputs.digests.get(secret, "") for secret, _ in brought}
     pod = Pod(
@@ -131,7 +142,7 @@ def manifests(cluster: ChatCluster, inputs: Inputs, name: str) -> list[Manifest]
             ({"name": "jwks", "configMap": {"name": object_name(cluster, JWKS)}}, JWKS_PATH),
         ),
         env=_overridden(settings, {item.name: item.value for item in spec.env}),
-        init_args=("migrate",) if name == "user" else (),
+        init_args=("migrate",) if "postgres" in profile.stores else (),
         grace_seconds=DRAIN_SECONDS + 10,
         rollout_label="pod-template-hash",
     )
@@ -176,6 +187,20 @@ def _autoscaler(cluster: ChatCluster, name: str, spec: Service) -> Manifest:
     )
 
 
+def _keys(inputs: Inputs, name: str) -> dict[str, str]:
+    """The keys that a service alone holds, by file name."""
+    match name:
+        case "user":
+            return {
+                "token_key.pem": inputs.credentials.token_key,
+                "chat_encryption_key": inputs.credentials.encryption_key,
+            }
+        case "notification":
+            return {"chat_vapid_key": inputs.credentials.vapid_key}
+        case _:
+            return {}
+
+
 @dataclass(frozen=True)
 class _Mail:
     env: list[dict[str, Any]]
@@ -184,11 +209,10 @@ class _Mail:
 
 def _mail(cluster: ChatCluster) -> _Mail:
     """Settings of the mail server, and the Secret that the user brings for it."""
-    settings = [env("CHAT_PUBLIC_URL", public_url(cluster))]
     smtp = cluster.spec.notification.smtp
     if smtp is None:
-        return _Mail(settings, [])
-    settings += [
+        return _Mail([], [])
+    settings = [
         env("CHAT_SMTP_HOST", smtp.host),
         env("CHAT_SMTP_PORT", smtp.port),
         env("CHAT_SMTP_SECURITY", smtp.security.value),

@@ -12,8 +12,8 @@ from chatcluster_operator.desired.types import Inputs
 PORTS: Final[Mapping[str, int]] = {"postgres": 5432, "mongodb": 27017, "redis": 6379, "kafka": 9092, "objects": 8333}
 """Port that clients of each managed store use."""
 
-POSTGRES_ROLE: Final = "chat_user"
-"""Role of the user service, and its database."""
+POSTGRES_USERS: Final = ("user", "gateway", "notification")
+"""Services that keep rows, each in a database of its own."""
 MONGODB_DATABASE: Final = "chat"
 BUCKET: Final = "chat-files"
 REGION: Final = "us-east-1"
@@ -47,7 +47,9 @@ def access(cluster: ChatCluster, inputs: Inputs, store: str, service: str) -> Ac
     secret = external.secret_name if external else None
     match store:
         case "postgres":
-            return _url("chat_database_url", secret, lambda: _postgres_url(cluster, inputs))
+            if secret:
+                return Access(brought=Brought(secret, {f"{service}_url": "chat_database_url"}))
+            return Access(secrets={"chat_database_url": _postgres_url(cluster, inputs, service)})
         case "mongodb":
             settings = (env("CHAT_MONGODB_DATABASE", MONGODB_DATABASE),)
             return _url("chat_mongodb_url", secret, lambda: _mongodb_url(cluster, inputs), settings)
@@ -73,9 +75,14 @@ def _host(cluster: ChatCluster, store: str) -> str:
     return f"{object_name(cluster, store)}:{PORTS[store]}"
 
 
-def _postgres_url(cluster: ChatCluster, inputs: Inputs) -> str:
-    password = inputs.credentials.postgres_user_password
-    return f"postgresql+asyncpg://{POSTGRES_ROLE}:{password}@{_host(cluster, 'postgres')}/{POSTGRES_ROLE}"
+def postgres_role(service: str) -> str:
+    """Role of a service in PostgreSQL, and the name of its database."""
+    return f"chat_{service}"
+
+
+def _postgres_url(cluster: ChatCluster, inputs: Inputs, service: str) -> str:
+    role, password = postgres_role(service), getattr(inputs.credentials, f"postgres_{service}_password")
+    return f"postgresql+asyncpg://{role}:{password}@{_host(cluster, 'postgres')}/{role}"
 
 
 def _mongodb_url(cluster: ChatCluster, inputs: Inputs) -> str:
