@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -18,51 +17,17 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from chatcluster_testing.cluster import Cluster, processes_of, until
+from chatcluster_testing.figures import ROOT, Figures
 from chatcluster_testing.people import Person
 
-ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "tests" / "results" / "skeleton.json"
 TICKS = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-@dataclass
-class Figures:
-    """The rows of a results file. `command` and `machine` say how and where a figure was made."""
-
-    command: str
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, figure: str, value: float, unit: str, *, target: float | None = None, samples: int = 1) -> None:
-        """Record one figure; a target is an upper bound."""
-        self.rows.append(
-            {
-                "figure": figure,
-                "value": round(value, 3),
-                "unit": unit,
-                "target": target,
-                "met": None if target is None else value <= target,
-                "samples": samples,
-                "command": self.command,
-                "commit": _git("rev-parse", "--short", "HEAD"),
-                "machine": f"{os.cpu_count()} cores, {_memory_gib()} GiB, {platform.machine()}",
-            }
-        )
-        print(f"{figure}: {value:.3g} {unit}", flush=True)
-
-    def write(self) -> None:
-        """Replace the rows made here in the file, keep the others."""
-        old = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-        made = {row["figure"] for row in self.rows}
-        rows = [row for row in old if row["figure"] not in made] + self.rows
-        RESULTS.write_text(json.dumps(sorted(rows, key=lambda r: r["figure"]), indent=2) + "\n")
 
 
 @dataclass(frozen=True)
@@ -220,14 +185,6 @@ def _environment_pids(cluster: Cluster) -> list[int]:
     return sorted(found)
 
 
-def _git(*args: str) -> str:
-    return subprocess.run(["git", *args], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _memory_gib() -> int:
-    return round(os.sysconf("SC_PHYS_PAGES") * PAGE / 2**30)
-
-
 def main() -> None:
     """Parse the arguments, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -237,7 +194,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="how long to send, and to rest (default 60)")
     parser.add_argument("--dry", action="store_true", help="do not write the results file")
     options = parser.parse_args()
-    figures = Figures(command=" ".join(["python", "tests/load/skeleton.py", *sys.argv[1:]]))
+    figures = Figures("skeleton", command=" ".join(["python", "tests/load/skeleton.py", *sys.argv[1:]]))
     if options.cold or options.only_cold:
         cold_and_warm(figures)
     if not options.only_cold:
