@@ -88,11 +88,13 @@ class Signals:
     """Follows the stream. Run it with `async with`: it returns once the past was read, or Redis did not answer.
 
     `revocations` is kept up to date; listeners are called with a signal's fields, and must not block. `redis` needs a
-    connection of its own from the pool for as long as this runs.
+    connection of its own from the pool for as long as this runs. A service may have a `stream` of its own besides, for
+    what concerns its replicas alone.
     """
 
-    def __init__(self, redis: Redis, revocations: Revocations) -> None:
+    def __init__(self, redis: Redis, revocations: Revocations, *, stream: str = STREAM) -> None:
         self._redis = redis
+        self._stream = stream
         self._revocations = revocations
         self._listeners: dict[Kind, list[Listener]] = {}
         self._position = f"{int((time.time() - KEEP_SECONDS) * 1000)}-0"
@@ -134,7 +136,7 @@ class Signals:
         async with asyncio.timeout((block_ms or 0) / 1000 + 3):
             answer = cast(
                 "list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]",
-                await self._redis.xread({STREAM: self._position}, count=_COUNT, block=block_ms),
+                await self._redis.xread({self._stream: self._position}, count=_COUNT, block=block_ms),
             )
         entries = answer[0][1] if answer else []
         for entry_id, raw in entries:
@@ -158,8 +160,8 @@ class Signals:
 _KINDS = frozenset({"session_revoked", "user_revoked", "user_changed", "relations_changed", "user_erased"})
 
 
-async def send(redis: Redis, kind: Kind, **fields: str) -> None:
+async def send(redis: Redis, kind: Kind, *, stream: str = STREAM, **fields: str) -> None:
     """Write a signal. Raises what the driver raises when Redis does not take it: the caller's outbox tries again."""
     line: dict[Any, Any] = {"kind": kind, **fields}
     oldest = int((time.time() - KEEP_SECONDS) * 1000)
-    await cast("Awaitable[Any]", redis.xadd(STREAM, line, minid=f"{oldest}-0", approximate=True))
+    await cast("Awaitable[Any]", redis.xadd(stream, line, minid=f"{oldest}-0", approximate=True))
