@@ -150,9 +150,10 @@ class Program:
             raise AssertionError(f"{self.name} did not stop within {timeout:g} s") from None
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """SIGKILL, to its children too."""
         if self._process is not None:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self.wait()
 
     def signal(self, number: signal.Signals) -> None:
@@ -174,17 +175,25 @@ class Service:
 
 
 def service_program(
-    name: str, folder: Path, env: Mapping[str, str], *, jwks_file: Path, port: int = 0, args: Sequence[str] = ()
+    name: str,
+    folder: Path,
+    env: Mapping[str, str],
+    *,
+    jwks_file: Path,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    args: Sequence[str] = (),
 ) -> Service:
     """The service `name` (`user`, `gateway`, …) as a program not yet started; ready means `/readyz` says so.
 
-    `env` is what the service needs beyond the settings of every service, `jwks_file` the keys it trusts.
+    `env` is what the service needs beyond the settings of every service, `jwks_file` the keys it trusts, `host` the
+    loopback address it listens on.
     """
     port = port or free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{host}:{port}"
     folder.mkdir(parents=True, exist_ok=True)
     settings = {
-        "CHAT_HOST": "127.0.0.1",
+        "CHAT_HOST": host,
         "CHAT_PORT": str(port),
         "CHAT_JWKS_FILE": str(jwks_file),
         "CHAT_INTERNAL_TOKEN": INTERNAL_TOKEN,

@@ -14,7 +14,7 @@ SERVICES = ("gateway", "user", "message", "file", "notification", "presence")
 
 @dataclass
 class Redis:
-    """A running server. `program` can be stopped and started again; its data does not survive that."""
+    """A running server. `program` can be stopped and started again; its data survives that if it is durable."""
 
     program: Program
     port: int
@@ -30,8 +30,8 @@ class Redis:
 
 
 @contextlib.contextmanager
-def running_redis() -> Iterator[Redis]:
-    """A server on a free loopback port, in a temporary folder, without persistence."""
+def running_redis(*, durable: bool = False) -> Iterator[Redis]:
+    """A server on a free loopback port, in a temporary folder; `durable` keeps an append-only file, as a cluster's."""
     folder = Path(tempfile.mkdtemp(prefix="chatcluster-redis-"))
     port = free_port()
     users = ["user default off", "user admin on >admin-password ~* &* +@all"]
@@ -48,7 +48,7 @@ def running_redis() -> Iterator[Redis]:
         "dir": str(folder),
         "aclfile": str(folder / "users.acl"),
         "save": "",
-        "appendonly": "no",
+        "appendonly": "yes" if durable else "no",
     }
     argv = [_server(folder), *(word for option, value in options.items() for word in (f"--{option}", value))]
     program = Program("redis", argv, folder, lambda: accepts(port))
