@@ -3,8 +3,9 @@
 No test may depend on another's data: take a fresh database, fresh ids, fresh prefixes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
+import httpx
 import pytest
 
 from chatcluster_testing.kafka import Kafka, running_kafka
@@ -44,10 +45,11 @@ def s3() -> Iterator[S3]:
 
 
 @pytest.fixture(scope="session")
-def user_environment(postgres: Postgres, tokens: TokenAuthority) -> Callable[[str], dict[str, str]]:
+def user_environment(postgres: Postgres, redis: Redis, tokens: TokenAuthority) -> Callable[[str], dict[str, str]]:
     """What the user service needs on a database of the given name; passwords are hashed at little cost."""
     return lambda database: {
         "CHAT_DATABASE_URL": postgres.url(database),
+        "CHAT_REDIS_URL": redis.url("user"),
         "CHAT_TOKEN_KEY_FILE": str(tokens.key_file),
         "CHAT_ARGON2_MEMORY_KIB": "64",
         "CHAT_ARGON2_ITERATIONS": "1",
@@ -83,6 +85,13 @@ def user_service(
     env = user_environment(postgres.clone_database(migrated_database))
     with running_service("user", tmp_path_factory.mktemp("user"), env, jwks_file=tokens.jwks_file) as service:
         yield service
+
+
+@pytest.fixture
+async def client(user_service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the user service's public paths."""
+    async with httpx.AsyncClient(base_url=f"{user_service.url}/api/v1", timeout=10) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -2,44 +2,16 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import jwt
 import pytest
 
 from chatcluster_common.auth import TokenVerifier
+from chatcluster_common.permissions import Role, Scope
+from chatcluster_testing.accounts import PASSWORD, bearer, becomes_unauthorized, fresh_name, register
 from chatcluster_testing.process import INTERNAL_TOKEN, Service
 from chatcluster_testing.tokens import TokenAuthority
-
-PASSWORD = "correct horse battery"
-
-
-@pytest.fixture
-async def client(user_service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the service's public paths."""
-    async with httpx.AsyncClient(base_url=f"{user_service.url}/api/v1", timeout=10) as client:
-        yield client
-
-
-def fresh_name() -> str:
-    """A username that no other test has."""
-    return f"u{secrets.token_hex(6)}"
-
-
-async def register(client: httpx.AsyncClient, **changes: Any) -> dict[str, Any]:
-    """A new account; returns the answer."""
-    name = fresh_name()
-    body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD} | changes
-    response = await client.post("/auth/register", json=body)
-    assert response.status_code == 201, response.text
-    return response.json()
-
-
-def bearer(tokens: dict[str, Any]) -> dict[str, str]:
-    """The header to call with."""
-    return {"Authorization": f"Bearer {tokens['access_token']}"}
 
 
 async def test_register_gives_user_and_tokens(client: httpx.AsyncClient, tokens: TokenAuthority) -> None:
@@ -61,8 +33,14 @@ async def test_register_gives_user_and_tokens(client: httpx.AsyncClient, tokens:
         "id": body["user"]["id"],
         "username": name,
         "email": f"{name}@example.com",
+        "email_verified": False,
         "display_name": "Ada Lovelace",
+        "about": "",
         "avatar_url": None,
+        "role": "user",
+        "locale": "en",
+        "time_zone": "UTC",
+        "privacy": {"read_receipts": True, "last_seen": "everyone"},
         "created_at": body["user"]["created_at"],
     }
     assert (body["token_type"], body["expires_in"]) == ("Bearer", 900)
@@ -192,7 +170,8 @@ async def test_of_parallel_refreshes_one_succeeds_and_the_session_ends(client: h
     winner = next(response.json() for response in responses if response.status_code == 200)
     response = await client.post("/auth/refresh", json={"refresh_token": winner["refresh_token"]})
     assert response.status_code == 401
-    assert (await client.get("/auth/sessions", headers=bearer(first))).json()["items"] == []
+    assert (await client.post("/auth/refresh", json={"refresh_token": first["refresh_token"]})).status_code == 401
+    assert await becomes_unauthorized(client, first)
 
 
 async def test_a_made_up_token_ends_nothing(client: httpx.AsyncClient) -> None:
@@ -225,17 +204,40 @@ async def test_sessions_are_listed_and_ended(client: httpx.AsyncClient) -> None:
     assert (await client.delete(path, headers=bearer(other))).status_code == 204
     assert (await client.delete(path, headers=bearer(other))).status_code == 404
     assert (await client.post("/auth/refresh", json={"refresh_token": first["refresh_token"]})).status_code == 401
+    assert await becomes_unauthorized(client, first), "its access token is revoked, too"
+
+
+async def test_every_other_device_is_signed_out(client: httpx.AsyncClient) -> None:
+    first = await register(client)
+    login = {"login": first["user"]["username"], "password": PASSWORD}
+    others = [(await client.post("/auth/login", json=login)).json() for _ in range(3)]
+    assert (await client.delete("/auth/sessions", headers=bearer(first))).status_code == 204
+    for other in others:
+        assert await becomes_unauthorized(client, other)
+    assert len((await client.get("/auth/sessions", headers=bearer(first))).json()["items"]) == 1
 
 
 async def test_profiles(client: httpx.AsyncClient) -> None:
     ada, bob = await register(client), await register(client)
     seen = (await client.get(f"/users/{ada['user']['id']}", headers=bearer(bob))).json()
-    assert seen == {key: value for key, value in ada["user"].items() if key != "email"}
+    public = ("id", "username", "display_name", "about", "avatar_url", "created_at")
+    assert seen == {key: ada["user"][key] for key in public}
 
     changed = await client.patch("/users/me", json={"display_name": "Ada 🧮"}, headers=bearer(ada))
     assert changed.json() == ada["user"] | {"display_name": "Ada 🧮"}
     assert (await client.get("/users/me", headers=bearer(ada))).json() == changed.json()
     assert (await client.patch("/users/me", json={}, headers=bearer(ada))).json() == changed.json()
+    more = {"about": " Engines\r\nand wheels ", "locale": "pt-br", "time_zone": "America/Sao_Paulo"}
+    changed = await client.patch("/users/me", json=more | {"privacy": {"last_seen": "nobody"}}, headers=bearer(ada))
+    assert changed.json() == ada["user"] | {
+        "display_name": "Ada 🧮",
+        "about": "Engines\nand wheels",
+        "locale": "pt-BR",
+        "time_zone": "America/Sao_Paulo",
+        "privacy": {"read_receipts": True, "last_seen": "nobody"},
+    }
+    for wrong in ({"time_zone": "Mars/Olympus"}, {"locale": "x"}, {"privacy": {"last_seen": "me"}}, {"about": "\0"}):
+        assert (await client.patch("/users/me", json=wrong, headers=bearer(ada))).status_code == 422, wrong
     unknown = await client.patch("/users/me", json={"email": "x@example.com"}, headers=bearer(ada))
     assert unknown.status_code == 422
 
@@ -304,7 +306,38 @@ async def test_internal_lookup(user_service: Service, client: httpx.AsyncClient)
     body = {"ids": [ada["id"], "019c1f6e-7c1a-7b3e-9c55-2f6d7a0b1c2d", "nonsense"]}
     assert (await client.post(url, json=body)).status_code == 401
     response = await client.post(url, json=body, headers={"X-Internal-Token": INTERNAL_TOKEN})
-    assert response.json() == {"items": [{key: ada[key] for key in ("id", "username", "display_name", "email")}]}
+    shared = ("id", "username", "display_name", "email", "email_verified", "role", "locale", "time_zone", "avatar_url")
+    assert response.json() == {
+        "items": [{key: ada[key] for key in shared} | {"state": "active", "privacy": ada["privacy"]}]
+    }
+
+
+async def test_internal_names(user_service: Service, client: httpx.AsyncClient) -> None:
+    ada = (await register(client))["user"]
+    url = f"{user_service.url}/internal/users/names"
+    body = {"usernames": [ada["username"].upper(), fresh_name(), "%", "\0", "ü"]}
+    assert (await client.post(url, json=body)).status_code == 401
+    response = await client.post(url, json=body, headers={"X-Internal-Token": INTERNAL_TOKEN})
+    assert response.json() == {"items": [{"id": ada["id"], "username": ada["username"]}]}
+
+
+async def test_internal_access_tokens(user_service: Service, client: httpx.AsyncClient, tokens: TokenAuthority) -> None:
+    ada = (await register(client))["user"]
+    url, headers = f"{user_service.url}/internal/access-tokens", {"X-Internal-Token": INTERNAL_TOKEN}
+    body = {"user_id": ada["id"], "token_id": "api-token-7", "scopes": ["profile:read", "messages:write"]}
+    assert (await client.post(url, json=body)).status_code == 401
+    answer = (await client.post(url, json=body, headers=headers)).json()
+    principal = TokenVerifier(tokens.jwks_file).verify(answer["access_token"])
+    assert (principal.user_id, principal.session_id, principal.role) == (ada["id"], "api-token-7", Role.USER)
+    assert principal.scopes == {Scope.PROFILE_READ, Scope.MESSAGES_WRITE}
+    assert answer["expires_in"] == 900
+
+    assert (await client.get("/users/me", headers=bearer(answer))).status_code == 200
+    assert (await client.patch("/users/me", json={}, headers=bearer(answer))).json()["code"] == "out_of_scope"
+    assert (await client.get("/auth/sessions", headers=bearer(answer))).json()["code"] == "out_of_scope"
+    stranger = {"user_id": "019c1f6e-7c1a-7b3e-9c55-2f6d7a0b1c2d"}
+    assert (await client.post(url, json=body | stranger, headers=headers)).status_code == 404
+    assert (await client.post(url, json=body | {"scopes": ["everything"]}, headers=headers)).status_code == 422
 
 
 async def test_published_keys_and_document(

@@ -2,24 +2,31 @@
 
 import argparse
 import asyncio
-import random
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from redis.asyncio import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
-from chatcluster_common import logs, server
+from chatcluster_common import logs, server, signals
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.database import open_engine
+from chatcluster_common.signals import Signals
 from chatcluster_common.startup import StartupError
-from chatcluster_user import api
+from chatcluster_user.contacts import api as contacts_api
+from chatcluster_user.contacts.service import Contacts
+from chatcluster_user.database import SCHEMA, Database
+from chatcluster_user.outbox import Entry, Outbox
 from chatcluster_user.passwords import Passwords
-from chatcluster_user.service import Accounts
+from chatcluster_user.people import api as people_api
+from chatcluster_user.people.service import People
 from chatcluster_user.settings import UserSettings
-from chatcluster_user.store import SCHEMA, UserStore
+from chatcluster_user.sign_in import api as sign_in_api
+from chatcluster_user.sign_in.service import SignIn
 from chatcluster_user.tokens import AccessTokens
+from chatcluster_user.worker import Worker
 
 log = logs.get_logger(__name__)
 
@@ -31,52 +38,62 @@ def create_user_app(settings: UserSettings) -> FastAPI:
 
     @asynccontextmanager
     async def resources(app: FastAPI) -> AsyncGenerator[None]:
-        engine = open_engine(settings.database_url.get_secret_value(), settings.database_pool, application="chat-user")
-        passwords = Passwords(
-            memory_kib=settings.argon2_memory_kib,
-            iterations=settings.argon2_iterations,
-            parallelism=settings.argon2_parallelism,
-            threads=settings.hash_threads,
-            queue=settings.hash_queue,
-        )
-        try:
-            store = UserStore(engine)
+        async with AsyncExitStack() as stack:
+            engine = open_engine(
+                settings.database_url.get_secret_value(), settings.database_pool, application="chat-user"
+            )
+            stack.push_async_callback(engine.dispose)
+            database = Database(engine)
+            passwords = Passwords(
+                memory_kib=settings.argon2_memory_kib,
+                iterations=settings.argon2_iterations,
+                parallelism=settings.argon2_parallelism,
+                threads=settings.hash_threads,
+                queue=settings.hash_queue,
+            )
+            stack.callback(passwords.close)
             await SCHEMA.wait_until_usable(engine, settings.startup_seconds)
-            tokens = AccessTokens(settings.token_key_file, settings.access_token_seconds, app.state.verifier.keys)
-            accounts = Accounts(store, passwords, tokens, settings)
-            app.state.accounts = accounts
+            # Only signals go through Redis: without it people sign in all the same, and what they ended is told later.
+            redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_connect_timeout=2, socket_timeout=10)
+            stack.push_async_callback(redis.aclose)
+            revocations = app.state.verifier.revocations
+            await stack.enter_async_context(Signals(redis, revocations))
+
+            async def deliver_signal(entry: Entry) -> None:
+                await signals.send(redis, **entry.payload)
+
+            outbox = await stack.enter_async_context(Outbox(database, {"signal": deliver_signal}))
+            tokens = AccessTokens(
+                settings.token_key_file,
+                settings.access_token_seconds,
+                app.state.verifier.keys,
+                revoked=revocations.revoked,
+            )
 
             async def signing_key() -> None:
                 tokens.check()
 
-            app.state.health.add_check("database", store.ping)
-            app.state.health.add_check("signing_key", signing_key)
-            purge = asyncio.create_task(_purge_now_and_then(accounts))
-            try:
-                yield
-            finally:
-                purge.cancel()
-                with suppress(asyncio.CancelledError):
-                    await purge
-        finally:
-            passwords.close()
-            await engine.dispose()
+            state = app.state
+            state.people = People(database, outbox, verification_required=settings.email_verification == "required")
+            state.contacts = Contacts(database, outbox, most=settings.contacts_per_user)
+            state.sign_in = SignIn(
+                database=database,
+                outbox=outbox,
+                people=state.people,
+                passwords=passwords,
+                tokens=tokens,
+                settings=settings,
+            )
+            state.health.add_check("database", database.ping)
+            state.health.add_check("signing_key", signing_key)
+            await stack.enter_async_context(Worker("purge", state.sign_in.purge, idle_seconds=_PURGE_SECONDS))
+            yield
 
     app = create_app(service="user", title="ChatCluster: accounts and sessions", settings=settings, resources=resources)
-    app.include_router(api.auth)
-    app.include_router(api.users)
-    app.include_router(api.internal)
+    for feature in (sign_in_api, people_api, contacts_api):
+        app.include_router(feature.public)
+        app.include_router(feature.internal)
     return app
-
-
-async def _purge_now_and_then(accounts: Accounts) -> None:
-    while True:
-        # Replicas started together do not purge together.
-        await asyncio.sleep(_PURGE_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 no secret
-        try:
-            log.info("expired sessions deleted", count=await accounts.purge())
-        except Exception:
-            log.exception("expired sessions could not be deleted; tried again later")
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """What the user service can be told."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 
@@ -12,6 +13,16 @@ class UserSettings(ServiceSettings):
 
     port: int = Field(default=3001, ge=0, le=65535)
     database_url: SecretStr = Field(description="`postgresql+asyncpg://user:password@host:port/database`")
+    redis_url: SecretStr = Field(
+        description="`redis://user:password@host:port/0`: what everybody must hear of at once."
+    )
+    email_verification: Literal["off", "optional", "required"] = Field(
+        default="off",
+        description="Whether new accounts are mailed a link to confirm their address, and may do nothing before.",
+    )
+    contacts_per_user: int = Field(
+        default=5000, ge=1, le=100_000, description="Whom one person may ask, have as contacts, or block, in all."
+    )
     database_pool: int = Field(default=10, ge=1, le=100, description="Connections a replica may hold.")
     token_key_file: Path = Field(
         default=Path("/run/secrets/chatcluster/token_key.pem"),

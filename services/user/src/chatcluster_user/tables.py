@@ -1,18 +1,8 @@
 """The tables. Migrations make them; a test checks that the two agree."""
 
-from sqlalchemy import (
-    CheckConstraint,
-    Column,
-    DateTime,
-    ForeignKey,
-    Index,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    Uuid,
-    func,
-)
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, Column, DateTime, ForeignKey, Index, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -24,28 +14,53 @@ metadata = MetaData(
     }
 )
 
+
+def _id(name: str = "id") -> Column[str]:
+    return Column(name, Uuid(as_uuid=False), primary_key=True)
+
+
+def _owner(name: str = "user_id", *, primary_key: bool = False) -> Column[str]:
+    return Column(
+        name, Uuid(as_uuid=False), ForeignKey("users.id", ondelete="CASCADE"), nullable=False, primary_key=primary_key
+    )
+
+
 users = Table(
     "users",
     metadata,
-    Column("id", Uuid(as_uuid=False), primary_key=True),
+    _id(),
     # Collation C: compared by code point, so that an index serves prefix searches and pages whatever the locale.
     Column("username", Text(collation="C"), nullable=False, unique=True),
     Column("email", Text, nullable=False),
+    Column("email_verified_at", DateTime(timezone=True)),
     Column("display_name", Text, nullable=False),
     Column("display_name_key", Text(collation="C"), nullable=False, index=True, comment="what a search compares"),
+    Column("about", Text, nullable=False, server_default=""),
+    Column("avatar_url", Text),
+    Column("locale", Text, nullable=False, server_default="en"),
+    Column("time_zone", Text, nullable=False, server_default="UTC"),
+    Column("read_receipts", sa.Boolean, nullable=False, server_default=sa.true()),
+    Column("last_seen", Text, nullable=False, server_default="everyone"),
+    Column("role", Text, nullable=False, server_default="user"),
+    Column("state", Text, nullable=False, server_default="active"),
+    Column("suspended_reason", Text),
     Column("password_hash", Text, nullable=False, comment="argon2id, PHC string"),
     Column("created_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("username = lower(username)", name="username_lower"),
     CheckConstraint("char_length(username) BETWEEN 3 AND 32", name="username_length"),
     CheckConstraint("char_length(display_name) BETWEEN 1 AND 64", name="display_name_length"),
+    CheckConstraint("last_seen IN ('everyone', 'contacts', 'nobody')", name="last_seen_known"),
+    CheckConstraint("role IN ('user', 'moderator', 'admin')", name="role_known"),
+    CheckConstraint("state IN ('active', 'suspended')", name="state_known"),
 )
-Index("uq_users_email_lower", func.lower(users.c.email), unique=True)
+Index("uq_users_email_lower", sa.func.lower(users.c.email), unique=True)
+Index("ix_users_admins", users.c.id, postgresql_where=users.c.role == "admin")
 
 sessions = Table(
     "sessions",
     metadata,
-    Column("id", Uuid(as_uuid=False), primary_key=True),
-    Column("user_id", Uuid(as_uuid=False), ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    _id(),
+    _owner(),
     Column("family_hash", LargeBinary, nullable=False, unique=True, comment="SHA-256 of what its tokens share"),
     Column("secret_hash", LargeBinary, nullable=False, comment="SHA-256 of what the current token has alone"),
     Column("user_agent", Text, nullable=False),
@@ -55,3 +70,27 @@ sessions = Table(
     CheckConstraint("octet_length(family_hash) = 32 AND octet_length(secret_hash) = 32", name="hash_length"),
 )
 Index("ix_sessions_user_id_last_used_at", sessions.c.user_id, sessions.c.last_used_at)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    _owner(primary_key=True),
+    _owner("other_id", primary_key=True),
+    Column("state", Text, nullable=False, comment="how user_id stands to other_id"),
+    Column("since", DateTime(timezone=True), nullable=False),
+    CheckConstraint("state IN ('requested', 'accepted', 'blocked')", name="state_known"),
+    CheckConstraint("user_id <> other_id", name="not_oneself"),
+    Index("ix_contacts_other_id", "other_id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _id(),
+    Column("lane", Text, nullable=False, comment="what delivers it"),
+    Column("payload", JSONB, nullable=False),
+    Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("due_at", DateTime(timezone=True), nullable=False),
+    Index("ix_outbox_lane_due_at", "lane", "due_at"),
+)

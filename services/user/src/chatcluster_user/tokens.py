@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from chatcluster_common import auth, ids, logs
+from chatcluster_common.permissions import Role, Scope
 
 log = logs.get_logger(__name__)
 
@@ -91,22 +92,28 @@ class AccessTokens:
         lifetime_seconds: int,
         published: Callable[[], dict[str, Any]],
         *,
+        revoked: Callable[[str, str, float], bool] = lambda _user, _session, _issued_at: False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.lifetime_seconds = lifetime_seconds
         self._file = key_file
         self._published = published
+        self._revoked = revoked
         self._now = now
         self._checked = float("-inf")
         self._content = b""
         self._key: Ed25519PrivateKey | None = None
         self._key_id = ""
 
-    def issue(self, user_id: str, session_id: str) -> str:
-        """An access token that every service accepts. Raises `NoSigningKeyError`."""
+    def issue(
+        self, user_id: str, session_id: str, role: Role = Role.USER, scopes: Collection[Scope] | None = None
+    ) -> str:
+        """An access token that every service accepts; `scopes` bound an API token's. Raises `NoSigningKeyError`."""
         key = self._current()
         now = int(self._now())
-        claims = {
+        if self._revoked(user_id, session_id, now):
+            now += 1  # tokens of the second in which a role changed are void; leeway lets this one be ahead
+        claims: dict[str, str | int] = {
             "iss": auth.ISSUER,
             "aud": auth.AUDIENCE,
             "sub": user_id,
@@ -114,7 +121,10 @@ class AccessTokens:
             "iat": now,
             "exp": now + self.lifetime_seconds,
             "jti": ids.new_id(),
+            "role": role.value,
         }
+        if scopes is not None:
+            claims["scope"] = " ".join(sorted(scopes))
         return jwt.encode(claims, key, algorithm=auth.ALGORITHM, headers={"kid": self._key_id})
 
     def check(self) -> None:

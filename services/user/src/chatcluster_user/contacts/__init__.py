@@ -1,0 +1,1 @@
+"""Contacts: who has asked whom, who has accepted, who has blocked."""

@@ -1,0 +1,1 @@
+"""People: their profiles, finding them, and what the other services ask about them."""

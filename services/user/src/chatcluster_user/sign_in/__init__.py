@@ -1,0 +1,1 @@
+"""Accounts made, sessions begun, kept and ended."""
