@@ -30,7 +30,17 @@ services:
     autoscaling: {minReplicas: 3, maxReplicas: 20, targetCPUUtilization: 50}
     resources: {requests: {cpu: 1, memory: 1Gi}}
     env: [{name: CHAT_LOG_LEVEL, value: DEBUG}, {name: CHAT_MAX_MEMBERS, value: '500'}]
-postgres: {storage: {size: 20Gi, storageClassName: fast}, resources: {limits: {memory: 4Gi}}}
+    placement:
+      nodeSelector: {pool: chat}
+      tolerations: [{key: pool, value: chat, effect: NoSchedule}]
+      priorityClassName: chat
+    podOverride:
+      metadata: {annotations: {example.com/team: chat}}
+      spec: {hostAliases: [{ip: 10.0.0.1, hostnames: [legacy]}], containers: [{name: message, tty: false}]}
+postgres:
+  storage: {size: 20Gi, storageClassName: fast}
+  resources: {limits: {memory: 4Gi}}
+  placement: {tolerations: [{operator: Exists, effect: NoExecute, tolerationSeconds: 10}]}
 mongodb: {engine: Embedded, storage: {size: 5Gi}}
 redis: {resources: {limits: {memory: 1Gi}}}
 kafka: {resources: {requests: {memory: 2Gi}, limits: {memory: 3Gi}}}

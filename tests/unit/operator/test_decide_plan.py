@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcluster_operator.decide import Applied, Apply, Child, Delete, Key, Missing, Plan, Reason, Snapshot, plan
+from chatcluster_operator.decide import Applied, Apply, Child, Delete, Key, Missing, Plan, Pod, Reason, Snapshot, plan
 from chatcluster_operator.decide.plan import fingerprints
 
 UID = "11111111-1111-1111-1111-111111111111"
@@ -107,3 +107,26 @@ def test_applying_a_plan_leaves_nothing_to_do(wanted: set[str], existing: set[st
             del children[step.key]
     assert {key.name for key in children} == wanted
     assert decide(Snapshot(children=children, applied=applied), *manifests).steps == ()
+
+
+STORE = Key("StatefulSet", "demo-postgres")
+
+
+@pytest.mark.parametrize(
+    ("pods", "steps", "awake"),
+    [({"message": 1}, 0, (STORE,)), ({"postgres": 1}, 1, ()), ({}, 1, ())],
+)
+def test_stores_go_to_sleep_after_those_who_use_them(pods: dict[str, int], steps: int, awake: tuple[Key, ...]) -> None:
+    snapshot = Snapshot(
+        children={STORE: child()},
+        applied={STORE: Applied("awake", "ours")},
+        pods={Key("Pod", f"demo-{name}-0"): Pod("p", 1, name) for name in pods},
+    )
+    decision = decide(snapshot, manifest(STORE, "postgres"), hibernating=True)
+    assert len(decision.steps) == steps
+    assert decision.awake == awake
+
+
+def test_stores_wake_at_once() -> None:
+    snapshot = Snapshot(children={STORE: child()}, pods={Key("Pod", "demo-message-0"): Pod("p", 1, "message")})
+    assert len(decide(snapshot, manifest(STORE, "postgres")).steps) == 1

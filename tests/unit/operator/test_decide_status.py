@@ -7,6 +7,7 @@ import pytest
 from chatcluster_operator.api import ChatCluster
 from chatcluster_operator.decide import (
     Child,
+    Delete,
     Failure,
     Key,
     Missing,
@@ -33,9 +34,9 @@ ROLLING = Workload(wanted=2, ready=2, updated=1, current=True, available=True)
 EARLIER, NOW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 
 
-def cluster(status: dict[str, Any] | None = None, generation: int = 3) -> ChatCluster:
+def cluster(status: dict[str, Any] | None = None, generation: int = 3, **spec: Any) -> ChatCluster:
     metadata = {"name": "demo", "namespace": "chat", "uid": "u", "generation": generation}
-    return ChatCluster.from_body({"metadata": metadata, "spec": {"version": "1.0"}, "status": status or {}})
+    return ChatCluster.from_body({"metadata": metadata, "spec": {"version": "1.0", **spec}, "status": status or {}})
 
 
 def world(missing: tuple[Missing, ...] = (), pods: dict[Key, Pod] | None = None, **workloads: Workload) -> Snapshot:
@@ -46,10 +47,17 @@ def world(missing: tuple[Missing, ...] = (), pods: dict[Key, Pod] | None = None,
     return Snapshot(children=children, pods=pods or {}, missing=missing)
 
 
-def status_of(snapshot: Snapshot, previous: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+def status_of(
+    snapshot: Snapshot, previous: dict[str, Any] | None = None, spec: dict[str, Any] | None = None, **more: Any
+) -> dict[str, Any]:
     known: dict[str, Any] = {"plan": Plan(), "failures": [], "release": "1.0", "now": NOW, **more}
     return report(
-        cluster(previous), components=COMPONENTS, snapshot=snapshot, inventory=[], url="http://demo-edge.chat", **known
+        cluster(previous, **(spec or {})),
+        components=COMPONENTS,
+        snapshot=snapshot,
+        inventory=[],
+        url="http://demo-edge.chat",
+        **known,
     )
 
 
@@ -65,6 +73,8 @@ WELL = {
     "StoresReady": ("True", "Ready"),
     "ServicesReady": ("True", "Ready"),
     "EdgeReady": ("True", "Ready"),
+    "Paused": ("False", "Active"),
+    "Hibernated": ("False", "Awake"),
 }
 NO_SECRET = Missing("SecretNotFound", "spec.redis.external.secretName names a Secret that does not exist; create it")
 PULL = Pod("p", 1, "gateway", "ImagePullFailed", "image x:1 cannot be fetched; correct it")
@@ -190,3 +200,32 @@ def test_conditions_of_others_do_not_make_the_status_differ() -> None:
 )
 def test_events(before: dict[str, Any], after: dict[str, Any], told: list[Notice]) -> None:
     assert notices(before, after) == told
+
+
+ASLEEP = Workload(wanted=0, ready=0, updated=0, current=True, available=False)
+POD = Pod("p", 1, "message")
+
+
+def test_a_hibernated_chatcluster_says_so_and_is_not_ready() -> None:
+    world_asleep = world(postgres=ASLEEP, gateway=ASLEEP, edge=ASLEEP)
+    found = conditions(status_of(world_asleep, spec={"hibernated": True}))
+    assert found["Hibernated"] == ("True", "Asleep")
+    assert found["Ready"] == found["StoresReady"] == found["ServicesReady"] == ("False", "Hibernated")
+    assert found["Progressing"] == ("False", "Settled")
+
+
+def test_falling_asleep_takes_until_the_last_pod_has_ended() -> None:
+    status = status_of(world(pods={Key("Pod", "demo-message-0"): POD}), spec={"hibernated": True})
+    found = conditions(status)
+    assert found["Hibernated"] == ("False", "Hibernating")
+    assert found["Progressing"] == ("True", "Hibernating")
+    assert "message" in next(item["message"] for item in status["conditions"] if item["type"] == "Progressing")
+
+
+def test_a_paused_chatcluster_says_what_waits() -> None:
+    waiting = Plan(steps=(Delete(Key("Service", "demo-old"), "u"),))
+    status = status_of(world(), spec={"paused": True}, plan=waiting)
+    (paused,) = [item for item in status["conditions"] if item["type"] == "Paused"]
+    assert (paused["status"], paused["reason"]) == ("True", "Paused")
+    assert "Service demo-old" in paused["message"]
+    assert conditions(status)["Ready"] == ("True", "Ready")

@@ -2,13 +2,14 @@
 
 import pytest
 
-from chatcluster_operator.api import COMPONENTS
+from chatcluster_operator.api import COMPONENTS, InvalidSpecError
 from chatcluster_operator.desired import (
     MissingImageError,
     Reference,
     ReferenceKind,
     WorkloadKind,
     components,
+    manifests,
     public_url,
     required,
     resolve_images,
@@ -66,3 +67,52 @@ def test_missing_images_are_named(chatcluster):
 def test_address(chatcluster):
     assert public_url(chatcluster()) == "http://demo-edge.chat"
     assert public_url(chatcluster({"version": "1", "edge": {"publicUrl": "https://a.example/"}})) == "https://a.example"
+
+
+def workloads(cluster, given):
+    return {
+        item["metadata"]["name"].removeprefix("demo-"): item["spec"]
+        for item in manifests(cluster, given)
+        if item["kind"] in {"Deployment", "StatefulSet"}
+    }
+
+
+def test_asleep_nothing_has_a_replica_and_nothing_scales_it(chatcluster, inputs):
+    cluster = chatcluster({"version": "1", "hibernated": True})
+    given = inputs(cluster)
+    assert {name: spec["replicas"] for name, spec in workloads(cluster, given).items()} == dict.fromkeys(COMPONENTS, 0)
+    assert not [item for item in manifests(cluster, given) if item["kind"] == "HorizontalPodAutoscaler"]
+
+
+def test_awake_again_all_is_as_it_was(chatcluster, inputs):
+    awake, woken = chatcluster({"version": "1"}), chatcluster({"version": "1", "hibernated": False})
+    assert manifests(awake, inputs(awake)) == manifests(woken, inputs(woken))
+
+
+def test_placement_and_override_reach_the_pods_of_their_component_alone(chatcluster, inputs):
+    override = {"spec": {"containers": [{"name": "edge", "stdin": True}, {"name": "side", "image": "s:1"}]}}
+    edge = {"placement": {"nodeSelector": {"pool": "edge"}}, "podOverride": override}
+    cluster = chatcluster({"version": "1", "edge": edge})
+    made = workloads(cluster, inputs(cluster))
+    pod = made["edge"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"pool": "edge"}
+    assert [container["name"] for container in pod["containers"]] == ["edge", "side"]
+    assert pod["containers"][0]["stdin"]
+    assert pod["containers"][0]["readinessProbe"]
+    plain = chatcluster({"version": "1"})
+    others = workloads(plain, inputs(plain))
+    assert {name: spec for name, spec in made.items() if name != "edge"} == {
+        name: spec for name, spec in others.items() if name != "edge"
+    }
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ({"metadata": {"labels": {"app.kubernetes.io/instance": "x"}}}, "by which pods are found"),
+        ({"spec": {"containers": [{"image": "x"}]}}, "each item needs the field name"),
+    ],
+)
+def test_an_override_that_cannot_work_is_refused(chatcluster, override, says):
+    with pytest.raises(InvalidSpecError, match=says):
+        chatcluster({"version": "1", "edge": {"podOverride": override}})

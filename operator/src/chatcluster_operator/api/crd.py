@@ -114,8 +114,8 @@ def structural_schema(model: type[BaseModel], *, with_defaults: bool = True) -> 
             merged = {**convert(choices[0]), **merged}
         for noise in ("title", "$defs"):
             merged.pop(noise, None)
-        if merged.get("additionalProperties") is False:
-            del merged["additionalProperties"]
+        if merged.get("additionalProperties") is False or merged.get("x-kubernetes-preserve-unknown-fields"):
+            merged.pop("additionalProperties", None)
         elif isinstance(merged.get("additionalProperties"), dict):
             merged["additionalProperties"] = convert(merged["additionalProperties"])
         if "properties" in merged:

@@ -6,13 +6,15 @@ an object may have been stored before a rule existed. Only the CEL ones can comp
 
 import re
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, cast
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
 
 from chatcluster_operator.api.constants import COMPONENTS
 from chatcluster_operator.api.model import Model, rules
 from chatcluster_operator.api.quantity import Quantity, StorageQuantity, parse_quantity
+from chatcluster_operator.api.strategic import merge
 
 ObjectName = Annotated[
     str, StringConstraints(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
@@ -54,6 +56,21 @@ class SmtpSecurity(StrEnum):
     NONE = "none"
     STARTTLS = "starttls"
     TLS = "tls"
+
+
+class TolerationOperator(StrEnum):
+    """How a toleration is compared with a taint."""
+
+    EQUAL = "Equal"
+    EXISTS = "Exists"
+
+
+class TaintEffect(StrEnum):
+    """What a taint does to pods that do not tolerate it."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
 
 
 class Amounts(Model):
@@ -150,6 +167,65 @@ class Autoscaling(Model):
         return self
 
 
+class Toleration(Model):
+    """A taint that pods put up with, as in a pod."""
+
+    key: Annotated[str, StringConstraints(max_length=316)] = ""
+    """Key of the taint; empty with operator Exists: every taint."""
+    operator: TolerationOperator = TolerationOperator.EQUAL
+    """Equal: the values match. Exists: whatever the value."""
+    value: Annotated[str, StringConstraints(max_length=63)] = ""
+    """Value of the taint."""
+    effect: TaintEffect | None = None
+    """Effect of the taint; left out: every effect."""
+    toleration_seconds: Annotated[int, Field(ge=0)] | None = None
+    """How long a pod stays once the taint NoExecute is there; left out: for ever."""
+
+
+class Placement(Model):
+    """Which nodes a component's pods run on. Among those they are spread."""
+
+    node_selector: Annotated[dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=16)] = Field(
+        default_factory=dict[str, str]
+    )
+    """Labels that a node must have."""
+    tolerations: Annotated[list[Toleration], Field(max_length=16)] = Field(default_factory=list[Toleration])
+    """Taints that the pods put up with."""
+    affinity: Annotated[
+        dict[str, Any] | None, Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
+    ] = None
+    """Affinity and anti-affinity, as in a pod."""
+    priority_class_name: ObjectName | None = None
+    """PriorityClass of the pods."""
+
+
+_FIXED_LABELS = "app.kubernetes.io/"
+
+
+class Workload(Model):
+    """What every component may be told of its pods."""
+
+    resources: Resources | None = None
+    """What each pod asks of its node."""
+    placement: Placement = Placement()
+    """Which nodes the pods run on."""
+    pod_override: Annotated[
+        dict[str, Any] | None, Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
+    ] = None
+    """Merged into the pod template as `kubectl patch` would (strategic merge): what no other field can say, such as a
+    sidecar or a host alias. Labels app.kubernetes.io/… cannot be changed by it. Use it with care: it can break what the
+    operator relies on."""
+
+    @model_validator(mode="after")
+    def _override_is_a_patch(self) -> Self:
+        metadata = (self.pod_override or {}).get("metadata")
+        labels = cast("dict[str, Any]", metadata).get("labels") if isinstance(metadata, dict) else None
+        if isinstance(labels, dict) and any(name.startswith(_FIXED_LABELS) for name in cast("dict[str, Any]", labels)):
+            raise ValueError(f"podOverride changes a label {_FIXED_LABELS}…, by which pods are found; remove it")
+        merge({}, self.pod_override or {})
+        return self
+
+
 class EnvVar(Model):
     """One plain setting of a service."""
 
@@ -159,13 +235,11 @@ class EnvVar(Model):
     """Its value. Never put a secret here: everyone who may read the ChatCluster can read it."""
 
 
-class Service(Model):
+class Service(Workload):
     """One of the six services."""
 
     autoscaling: Autoscaling = Autoscaling()
     """How many replicas run."""
-    resources: Resources | None = None
-    """What each replica asks of its node."""
     env: Annotated[
         list[EnvVar],
         Field(
@@ -223,15 +297,13 @@ class EdgeService(Model):
         return self
 
 
-class Edge(Model):
+class Edge(Workload):
     """The HAProxy replicas through which all clients come."""
 
     replicas: Annotated[int, Field(ge=1, le=50)] = 2
     """How many run. Two or more survive the loss of a node."""
     service: EdgeService = EdgeService()
     """How they are reached."""
-    resources: Resources | None = None
-    """What each replica asks of its node."""
     public_url: (
         Annotated[str, StringConstraints(min_length=8, max_length=253, pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$")]
         | None
@@ -256,7 +328,7 @@ class External(Model):
     """Secret in the ChatCluster's namespace with the store's address and credentials."""
 
 
-_MANAGED_FIELDS = ("storage", "resources", "engine")
+_MANAGED_FIELDS = ("storage", "resources", "pod_override", "engine")
 
 
 def _store_rules(name: str, size: str, *managed_fields: str) -> ConfigDict:
@@ -271,6 +343,7 @@ def _store_rules(name: str, size: str, *managed_fields: str) -> ConfigDict:
         )
 
     both_managed = "has(self.external) || has(oldSelf.external)"
+    managed_fields = (*managed_fields, "podOverride")
     alone = " && ".join(f"!has(self.{field})" for field in managed_fields)
     return ConfigDict(
         json_schema_extra=rules(
@@ -297,15 +370,13 @@ def _store_rules(name: str, size: str, *managed_fields: str) -> ConfigDict:
     )
 
 
-class Store(Model):
+class Store(Workload):
     """What all five stores share."""
 
     default_size: ClassVar[str]
 
     storage: Storage | None = None
     """The volume. Left out: the operator's size for the store, on the default storage class."""
-    resources: Resources | None = None
-    """What each member asks of its node."""
     external: External | None = None
     """A store that you run, in place of a managed one. The choice is final."""
 
@@ -319,7 +390,8 @@ class Store(Model):
         if self.external is not None:
             for field in _MANAGED_FIELDS:
                 if getattr(self, field, None) is not None:
-                    raise ValueError(f"external excludes {field}, which describes a managed store; remove either")
+                    name = to_camel(field)
+                    raise ValueError(f"external excludes {name}, which describes a managed store; remove either")
         return self
 
 
@@ -423,6 +495,12 @@ class ChatClusterSpec(Model):
 
     version: Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._]*)$")]
     """Release to run: a key of the image catalogue, the ConfigMap chatcluster-images beside the operator."""
+    paused: bool = False
+    """While true, the operator looks and reports, but changes nothing: for mending something by hand. What Kubernetes
+    does by itself goes on."""
+    hibernated: bool = False
+    """While true, nothing runs: services and edge go to zero replicas, then the stores. Volumes, credentials and
+    addresses stay; set back to false, everything is as it was."""
     images: Images = Images()
     """Where images come from."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN

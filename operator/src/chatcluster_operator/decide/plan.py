@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from chatcluster_operator.api import LABEL_COMPONENT
+from chatcluster_operator.api import LABEL_COMPONENT, STORES
 from chatcluster_operator.decide.ownership import owned
 from chatcluster_operator.decide.snapshot import Key, Snapshot, digest
 
@@ -54,6 +54,8 @@ class Plan:
     """Names that an object has which is not ours."""
     held: tuple[Key, ...] = ()
     """Stores not made yet, because what they refer to is missing and their volumes could not be changed later."""
+    awake: tuple[Key, ...] = ()
+    """Stores that stay up until everything that uses them has ended."""
 
 
 def plan(
@@ -64,12 +66,16 @@ def plan(
     snapshot: Snapshot,
     inventory: Iterable[Key] = (),
     keep: Iterable[Key] = (),
+    hibernating: bool = False,
 ) -> Plan:
     """Compare what should be with what is.
 
     `manifests` are pairs of a manifest and its digest. `inventory` lists what was made before; `keep` is never deleted.
+    `hibernating`: stores go to sleep after those who use them, so that these can end their work.
     """
     blocked = {missing.component for missing in snapshot.missing if missing.component}
+    in_use = hibernating and any(pod.component not in STORES for pod in snapshot.pods.values())
+    awake: list[Key] = []
     steps: list[Step] = []
     taken: list[Key] = []
     held: list[Key] = []
@@ -80,6 +86,8 @@ def plan(
         child = snapshot.children.get(key)
         if child is None and key.kind == "StatefulSet" and _component(manifest) in blocked:
             held.append(key)
+        elif in_use and child is not None and key.kind == "StatefulSet":
+            awake.append(key)
         elif child is not None and not owned(child, uid=uid, name=name):
             taken.append(key)
         elif child is None or not child.deleting:
@@ -87,7 +95,7 @@ def plan(
             if reason is not None:
                 steps.append(Apply(key, manifest, fingerprint, reason, known=child is not None))
     steps.extend(_prune(snapshot, wanted.union(keep), inventory, uid=uid))
-    return Plan(tuple(steps), tuple(taken), tuple(held))
+    return Plan(tuple(steps), tuple(taken), tuple(held), tuple(awake))
 
 
 def _reason(key: Key, fingerprint: str, snapshot: Snapshot) -> Reason | None:

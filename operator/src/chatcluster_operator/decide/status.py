@@ -86,16 +86,19 @@ def report(
     """The whole status. `release` is the one whose manifests were applied; None when there is none to apply."""
     found = {component.name: snapshot.children.get(_key(component)) for component in components}
     workloads = {name: child.workload for name, child in found.items() if child and child.workload}
+    asleep = cluster.spec.hibernated
     parts = [
         _configuration(snapshot),
         _applied(plan, failures),
         *(
-            _readiness(kind, [item for item in components if item.name in names], workloads, snapshot)
+            _asleep(kind)
+            if asleep
+            else _readiness(kind, [item for item in components if item.name in names], workloads, snapshot)
             for kind, names in (("StoresReady", STORES), ("ServicesReady", SERVICES), ("EdgeReady", (EDGE,)))
         ),
     ]
-    rollout = _progressing(components, workloads, plan)
-    verdicts = [_ready(parts), rollout, *parts]
+    rollout = _hibernating(snapshot) if asleep else _progressing(components, workloads, plan)
+    verdicts = [_ready(parts), rollout, *parts, _paused(cluster, plan), _hibernated(cluster, snapshot)]
     done = release == cluster.spec.version and not rollout.holds and all(part.holds for part in parts)
     return _dump(
         ChatClusterStatus(
@@ -201,6 +204,33 @@ def _readiness(
         return Verdict(kind, False, troubled[0].reason, _join(lines))
     counts = _join((_count(item, workloads) for item in waiting), separator=", ")
     return Verdict(kind, False, "Starting", f"Waiting for {counts}.")
+
+
+def _asleep(kind: str) -> Verdict:
+    return Verdict(kind, False, "Hibernated", "Asleep, as spec.hibernated asks; set it to false to wake it.")
+
+
+def _hibernating(snapshot: Snapshot) -> Verdict:
+    if not snapshot.pods:
+        return Verdict("Progressing", False, "Settled", "No change is under way.")
+    left = sorted({pod.component for pod in snapshot.pods.values()})
+    return Verdict("Progressing", True, "Hibernating", f"Waiting for the end of {', '.join(left)}.")
+
+
+def _hibernated(cluster: ChatCluster, snapshot: Snapshot) -> Verdict:
+    if not cluster.spec.hibernated:
+        return Verdict("Hibernated", False, "Awake", "Everything may run.")
+    if snapshot.pods:
+        return Verdict("Hibernated", False, "Hibernating", "Some pods have not ended yet.")
+    return Verdict("Hibernated", True, "Asleep", "Nothing runs; volumes, credentials and addresses are kept.")
+
+
+def _paused(cluster: ChatCluster, plan: Plan) -> Verdict:
+    if not cluster.spec.paused:
+        return Verdict("Paused", False, "Active", "The operator makes the world as the spec asks.")
+    waiting = _join((str(step.key) for step in plan.steps), separator="; ")
+    message = "Nothing is changed while spec.paused is true"
+    return Verdict("Paused", True, "Paused", f"{message}; waiting: {waiting}." if waiting else f"{message}.")
 
 
 def _ready(parts: Sequence[Verdict]) -> Verdict:

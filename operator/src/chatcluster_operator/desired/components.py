@@ -8,7 +8,7 @@ from chatcluster_operator.desired.common import object_name
 from chatcluster_operator.desired.types import Component, MissingImageError, Reference, ReferenceKind, WorkloadKind
 
 EXTERNAL_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "postgres": ("url",),
+    "postgres": ("user_url", "gateway_url", "notification_url"),
     "mongodb": ("url",),
     "redis": ("url",),
     "kafka": ("bootstrap", "username", "password"),

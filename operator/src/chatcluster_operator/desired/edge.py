@@ -60,7 +60,7 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     return [
         common.config_map(cluster, name, EDGE, {"haproxy.cfg": config}),
         _service(cluster, name),
-        deployment(cluster, inputs, pod, replicas=cluster.spec.edge.replicas),
+        deployment(cluster, inputs, pod, cluster.spec.edge, replicas=cluster.spec.edge.replicas),
         disruption_budget(cluster, EDGE),
     ]
 

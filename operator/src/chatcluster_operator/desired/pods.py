@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from chatcluster_operator.api import ChatCluster, DeletionPolicy
 from chatcluster_operator.api.quantity import parse_quantity
-from chatcluster_operator.api.spec import Resources, Store
+from chatcluster_operator.api.spec import Placement, Resources, Store, Workload
+from chatcluster_operator.api.strategic import merge
 from chatcluster_operator.desired.common import labels, manifest, object_name, selector
 from chatcluster_operator.desired.types import Inputs, Manifest
 
@@ -145,7 +146,7 @@ def _smaller(figure: str, other: str | None) -> str:
     return other if other and parse_quantity(other) < parse_quantity(figure) else figure
 
 
-def _template(cluster: ChatCluster, inputs: Inputs, pod: Pod) -> dict[str, Any]:
+def _template(cluster: ChatCluster, inputs: Inputs, pod: Pod, given: Workload) -> dict[str, Any]:
     spec = cluster.spec
     volumes: list[dict[str, Any]] = [{"name": "tmp", "emptyDir": {}}, *(dict(volume) for volume, _ in pod.volumes)]
     mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the container's own
@@ -189,14 +190,6 @@ def _template(cluster: ChatCluster, inputs: Inputs, pod: Pod) -> dict[str, Any]:
         container["args"] = list(pod.args)
     if pod.pre_stop:
         container["lifecycle"] = {"preStop": dict(pod.pre_stop)}
-    spread: dict[str, Any] = {
-        "maxSkew": 1,
-        "topologyKey": "kubernetes.io/hostname",
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": selector(cluster, pod.component)},
-    }
-    if pod.rollout_label:
-        spread["matchLabelKeys"] = [pod.rollout_label]
     body: dict[str, Any] = {
         "automountServiceAccountToken": pod.service_account is not None,
         # Variables for other Services could be mistaken for settings: a ChatCluster may be called "chat".
@@ -210,7 +203,7 @@ def _template(cluster: ChatCluster, inputs: Inputs, pod: Pod) -> dict[str, Any]:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "terminationGracePeriodSeconds": pod.grace_seconds,
-        "topologySpreadConstraints": [spread],
+        "topologySpreadConstraints": [_spread(cluster, pod)],
         "containers": [container],
         "volumes": volumes,
     }
@@ -220,26 +213,61 @@ def _template(cluster: ChatCluster, inputs: Inputs, pod: Pod) -> dict[str, Any]:
         body["serviceAccountName"] = pod.service_account
     if spec.images.pull_secrets:
         body["imagePullSecrets"] = [{"name": name} for name in spec.images.pull_secrets]
-    return {
+    body |= _placement(given.placement)
+    template = {
         "metadata": {
             "labels": labels(cluster, pod.component) | dict(pod.extra_labels),
             "annotations": {CHECKSUM: pod.checksum},
         },
         "spec": body,
     }
+    return merge(template, given.pod_override) if given.pod_override else template
 
 
-def deployment(cluster: ChatCluster, inputs: Inputs, pod: Pod, *, replicas: int | None) -> Manifest:
-    """A Deployment that never has fewer pods than wanted. `replicas` is None where an autoscaler sets the number."""
+def _spread(cluster: ChatCluster, pod: Pod) -> dict[str, Any]:
+    spread: dict[str, Any] = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": selector(cluster, pod.component)},
+    }
+    return spread | ({"matchLabelKeys": [pod.rollout_label]} if pod.rollout_label else {})
+
+
+def _placement(placement: Placement) -> dict[str, Any]:
+    """The pod's fields that say where it may run, of those that are given."""
+    fields: dict[str, Any] = {
+        "nodeSelector": placement.node_selector,
+        "tolerations": [
+            {
+                name: value
+                for name, value in item.model_dump(mode="json", by_alias=True, exclude_none=True).items()
+                if value != ""  # an empty text is what Kubernetes takes an absent field for
+            }
+            for item in placement.tolerations
+        ],
+        "affinity": placement.affinity,
+        "priorityClassName": placement.priority_class_name,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def deployment(cluster: ChatCluster, inputs: Inputs, pod: Pod, given: Workload, *, replicas: int | None) -> Manifest:
+    """A Deployment that never has fewer pods than wanted. `replicas` is None where an autoscaler sets the number.
+
+    Asleep, it has none.
+    """
     spec: dict[str, Any] = {
         "selector": {"matchLabels": selector(cluster, pod.component)},
         "revisionHistoryLimit": 3,
         # A new pod must be known to name servers and proxies before an old one goes.
         "minReadySeconds": 5,
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
-        "template": _template(cluster, inputs, pod),
+        "template": _template(cluster, inputs, pod, given),
     }
-    if replicas is not None:
+    if cluster.spec.hibernated:
+        spec["replicas"] = 0
+    elif replicas is not None:
         spec["replicas"] = replicas
     return manifest("apps/v1", "Deployment", cluster, object_name(cluster, pod.component), pod.component, spec=spec)
 
@@ -257,13 +285,13 @@ def stateful_set(cluster: ChatCluster, inputs: Inputs, pod: Pod, store: Store, *
     spec: dict[str, Any] = {
         "selector": {"matchLabels": selector(cluster, pod.component)},
         "serviceName": object_name(cluster, pod.component, "nodes"),
-        "replicas": replicas,
+        "replicas": 0 if cluster.spec.hibernated else replicas,
         "revisionHistoryLimit": 3,
         # The members of a store find a quorum together; none waits for another to start.
         "podManagementPolicy": "Parallel",
         "updateStrategy": {"type": "RollingUpdate"},
         "persistentVolumeClaimRetentionPolicy": {"whenDeleted": retention, "whenScaled": "Retain"},
-        "template": _template(cluster, inputs, pod),
+        "template": _template(cluster, inputs, pod, store),
         "volumeClaimTemplates": [
             {
                 "apiVersion": "v1",

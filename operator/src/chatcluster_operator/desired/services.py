@@ -156,8 +156,9 @@ def manifests(cluster: ChatCluster, inputs: Inputs, name: str) -> list[Manifest]
         )
     return [
         *objects,
-        deployment(cluster, inputs, pod, replicas=None),
-        _autoscaler(cluster, name, spec),
+        deployment(cluster, inputs, pod, spec, replicas=None),
+        # An autoscaler would only complain of a workload that is asleep.
+        *([] if cluster.spec.hibernated else [_autoscaler(cluster, name, spec)]),
         disruption_budget(cluster, name),
     ]
 

@@ -175,9 +175,10 @@ class Worker:
                 snapshot=self._observer.snapshot(self._owner, applied=self._applied, missing=gathered.missing),
                 inventory={key for key in inventory if key.kind in KINDS},
                 keep={Key("Secret", credentials_name(cluster))},
+                hibernating=cluster.spec.hibernated,
             )
         outcome = Outcome()
-        if intent.steps:
+        if intent.steps and not cluster.spec.paused:
             result = await self._still_wanted(cluster)
             if result is not None:
                 return result
