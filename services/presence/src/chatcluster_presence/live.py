@@ -1,9 +1,4 @@
-"""From changes to the sockets that watch: lossy, coalesced, and only for those who asked.
-
-A change of somebody's presence is announced without saying what it is. Each process that has somebody watching reads
-how the person appears now, at most four times a second, and tells its sockets what differs from what they were told. So
-the order of announcements does not matter, and a lost one is made up for by the next look.
-"""
+"""The sockets of one process, its own sign of life, and what it does now and then."""
 
 import asyncio
 import random
@@ -11,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import orjson
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -19,32 +14,22 @@ from chatcluster_common import errors, logs
 from chatcluster_common.ids import new_id
 from chatcluster_common.permissions import Scope
 from chatcluster_common.realtime import Connection, Frame, Publisher, RealtimeServer
-from chatcluster_presence.models import Presence
+from chatcluster_common.signals import Signals
+from chatcluster_presence.devices import Devices
+from chatcluster_presence.models import Me
 from chatcluster_presence.settings import PresenceSettings
-from chatcluster_presence.state import differs
-from chatcluster_presence.store import Store
+from chatcluster_presence.store import BATCH, Store
 from chatcluster_presence.typing_view import TypingView
+from chatcluster_presence.visibility import Visibility
+from chatcluster_presence.watching import CHANGES, PERSON, Watching, person_channel
 
 log = logs.get_logger(__name__)
 
-CHANGES = Counter("chat_presence_changes_total", "Changes told to sockets, by kind.", ["kind"])
-DELAY_SECONDS = Histogram(
-    "chat_presence_delay_seconds",
-    "Time from a change's announcement to its being told.",
-    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
-)
 CLEANED = Counter("chat_presence_processes_cleaned_total", "Dead processes cleaned up after.")
 
-PERSON = "presence:user:"
 INBOX = "presence:inbox:"
-_TICK_SECONDS = 0.25
-_BATCH = 200
-_MAX_CHANGED = 50_000
-
-
-def person_channel(user_id: str) -> str:
-    """Followed by the processes that have somebody watching the person."""
-    return PERSON + user_id
+_LOOK_SECONDS = 0.25
+_MAX_PAUSE_SECONDS = 2.0
 
 
 def inbox_channel(user_id: str) -> str:
@@ -53,15 +38,14 @@ def inbox_channel(user_id: str) -> str:
 
 
 class Live:
-    """The sockets of this process, what they watch, and the process's own sign of life. Run it with `async with`."""
+    """Run it with `async with`."""
 
-    def __init__(self, redis: Redis, publisher: Publisher, settings: PresenceSettings) -> None:
+    def __init__(self, redis: Redis, publisher: Publisher, visibility: Visibility, settings: PresenceSettings) -> None:
         self.process = new_id()
         self.store = Store(redis, self.process, settings.dead_after_seconds)
+        self.devices = Devices(idle_after=settings.idle_after_seconds, grace=settings.leave_grace_seconds)
         self._publisher = publisher
         self._settings = settings
-        self._told: dict[str, Presence] = {}
-        self._changed: dict[str, float] = {}
         self._typing: dict[str, TypingView] = {}
         self._leaving = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -77,13 +61,18 @@ class Live:
             scope=Scope.PRESENCE_READ,
             away=(RedisError,),
         )
+        self.watching = Watching(self.sockets, self.store, self.devices, visibility, settings.max_watched)
 
     async def __aenter__(self) -> "Live":
         await self.store.heartbeat()
         await self.sockets.channels.__aenter__()
         self._tasks = [
-            asyncio.create_task(self._repeat(_TICK_SECONDS, self._tick)),
-            asyncio.create_task(self._repeat(self._settings.heartbeat_seconds, self._beat)),
+            asyncio.create_task(self._repeat(seconds, work))
+            for seconds, work in (
+                (_LOOK_SECONDS, self._look),
+                (_LOOK_SECONDS, self.watching.review),
+                (self._settings.heartbeat_seconds, self._beat),
+            )
         ]
         return self
 
@@ -101,30 +90,21 @@ class Live:
         self._leaving = True
         await self.sockets.drain(seconds)
 
+    def follow(self, signals: Signals) -> None:
+        """Act on sessions that are over, and on blocks, contacts and settings that changed."""
+        self.sockets.follow(signals)
+        signals.on("user_changed", lambda fields: self.watching.privacy_changed(fields["user_id"]))
+        signals.on(
+            "relations_changed", lambda fields: self.watching.relation_changed(fields["user_id"], fields["other_id"])
+        )
+
     def announce(self, user_id: str) -> None:
         """Something about the person's presence may have changed."""
-        self._publisher.offer(person_channel(user_id), Frame("presence:changed", b"null", {"user": user_id}))
+        self._publisher.offer(person_channel(user_id), Frame("presence:changed", b"null"))
 
-    async def watch(self, connection: Connection, user_ids: list[str]) -> list[Presence]:
-        """Tell a socket of these people's changes from now on; returns how they appear now."""
-        watched = {r for r in self.sockets.manager.rooms_of(connection.sid) if r.startswith(PERSON)}
-        rooms = [person_channel(user_id) for user_id in user_ids]
-        if len(watched | set(rooms)) > self._settings.max_watched:
-            raise errors.conflict(
-                "too_many_watched", f"A socket watches at most {self._settings.max_watched} people: unsubscribe some."
-            )
-        await self.sockets.join(connection, *rooms)
-        presences = await self.store.presences(user_ids)
-        for presence in presences:
-            self._told.setdefault(presence.user_id, presence)
-            # Others may have been told something older: the next tick sees to it.
-            if differs(self._told[presence.user_id], presence):
-                self._mark(presence.user_id)
-        return presences
-
-    async def unwatch(self, connection: Connection, user_ids: list[str]) -> None:
-        """Tell a socket no more of these people."""
-        await self.sockets.leave(connection, *map(person_channel, user_ids))
+    def tell_own_devices(self, me: Me) -> None:
+        """Let a person's devices know what they chose on one of them."""
+        self._publisher.offer(inbox_channel(me.user_id), Frame("presence:me", me.model_dump_json().encode()))
 
     def tell_typing(self, user_ids: list[str], conversation_id: str, typist: str, *, typing: bool) -> None:
         """Let these people's devices know that `typist` types, or no longer does."""
@@ -135,19 +115,25 @@ class Live:
     # Connections
 
     async def _on_connect(self, connection: Connection) -> None:
-        await self.sockets.join(connection, inbox_channel(connection.user_id))
-        await self.store.add(connection.user_id, connection.sid)
+        self.devices.opened(connection.sid, connection.user_id, time.monotonic())
+        try:
+            await self.sockets.join(connection, inbox_channel(connection.user_id))
+            await self.store.add(connection.user_id, connection.sid)
+        except BaseException:
+            self._gone(connection)  # the store may have heard of it
+            raise
         self.announce(connection.user_id)
 
     async def _on_disconnect(self, connection: Connection) -> None:
-        if self._leaving:
-            return
-        await self.store.remove(connection.user_id, connection.sid)
-        self.announce(connection.user_id)
+        self._gone(connection)
+
+    def _gone(self, connection: Connection) -> None:
+        self.watching.closed(connection.sid)
+        self.devices.closed(connection.sid, time.monotonic())
 
     def _on_idle(self, channel: str) -> None:
         if channel.startswith(PERSON):
-            self._told.pop(channel.removeprefix(PERSON), None)
+            self.watching.unwatched(channel.removeprefix(PERSON))
         else:
             self._typing.pop(channel.removeprefix(INBOX), None)
 
@@ -155,9 +141,13 @@ class Live:
 
     def _on_frame(self, channel: str, frame: Frame) -> None:
         if channel.startswith(PERSON):
-            self._mark(channel.removeprefix(PERSON))
-            return
-        user_id = channel.removeprefix(INBOX)
+            self.watching.changed(channel.removeprefix(PERSON))
+        elif frame.event == "presence:me":
+            self.sockets.deliver(channel, frame)
+        else:
+            self._on_typing(channel.removeprefix(INBOX), frame)
+
+    def _on_typing(self, user_id: str, frame: Frame) -> None:
         conversation_id: str = frame.meta["in"]
         view = self._typing.setdefault(user_id, TypingView())
         if frame.meta["typing"]:
@@ -174,65 +164,70 @@ class Live:
         if not view:
             self._typing.pop(user_id, None)
 
-    def _mark(self, user_id: str) -> None:
-        if len(self._changed) < _MAX_CHANGED:
-            self._changed.setdefault(user_id, time.monotonic())
-
     async def _on_resubscribed(self) -> None:
-        for channel in list(self.sockets.channels.active):
-            if channel.startswith(PERSON):
-                self._mark(channel.removeprefix(PERSON))
+        self.watching.all_changed()
 
     # Now and then
 
     async def _repeat(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        """Never busy for more than half of the time; less often while it fails."""
+        failures = 0
         while True:
-            await asyncio.sleep(seconds)
+            began = time.monotonic()
             try:
                 await work()
-            except (RedisError, OSError, TimeoutError) as error:
-                log.warning("redis does not answer; tried again", error=type(error).__name__)
+                failures = 0
+            except (RedisError, OSError, TimeoutError, errors.Problem) as error:
+                failures += 1
+                log.warning("a part of the platform does not answer; tried again", error=type(error).__name__)
             except Exception:
+                failures += 1
                 log.exception("periodic work failed; tried again")
+            pause = min(seconds * 2**failures, max(_MAX_PAUSE_SECONDS, seconds))
+            # Replicas started together drift apart.
+            await asyncio.sleep(max(pause * random.uniform(0.9, 1.1), time.monotonic() - began))  # noqa: S311
 
-    async def _tick(self) -> None:
+    async def _look(self) -> None:
         now = time.monotonic()
         for user_id, view in list(self._typing.items()):
             for conversation_id in list(view.expire(now)):
                 self._show_typing(user_id, conversation_id, view)
-        while self._changed:
-            batch = dict(list(self._changed.items())[:_BATCH])
-            presences = await self.store.presences(list(batch))
-            for presence in presences:
-                announced = self._changed.pop(presence.user_id, now)
-                self._tell(presence, announced)
+        try:
+            await self._write_marks()
+        finally:
+            await self.watching.look()
 
-    def _tell(self, presence: Presence, announced: float) -> None:
-        room = person_channel(presence.user_id)
-        if not self.sockets.manager.members(room) or not differs(self._told.get(presence.user_id), presence):
+    async def _write_marks(self) -> None:
+        """Tell the store which devices came to rest, are used again or have gone."""
+        if self._leaving:
             return
-        self._told[presence.user_id] = presence
-        self.sockets.deliver(room, Frame("presence:changed", presence.model_dump_json().encode()))
-        CHANGES.labels("presence").inc()
-        DELAY_SECONDS.observe(max(time.monotonic() - announced, 0))
+        while writes := self.devices.take(time.monotonic(), BATCH):
+            people = {write.user_id for write in writes.values()}
+            try:
+                await self.store.write(writes, [user_id for user_id in people if self.devices.of(user_id)])
+            except BaseException:
+                self.devices.give_back(writes)
+                raise
+            for user_id in people:
+                self.announce(user_id)
 
     async def _beat(self) -> None:
         if self._leaving:
             return
         if not await self.store.heartbeat():
-            await self._add_again()
-        for process in await self.store.dead_processes():
-            people = await self.store.clean_up(process)
-            CLEANED.inc()
-            log.info("cleaned up after a process", process=process, people=len(people))
-            for user_id in people:
+            # Redis has lost its data, or took this process for dead: say again who is connected here.
+            log.warning("connections are added again", connections=len(self.sockets.connections()))
+            self.devices.again(time.monotonic())
+        self.devices.rest(time.monotonic())
+        if ended := await self.store.ended_choices():
+            for user_id in ended:
                 self.announce(user_id)
-        await asyncio.sleep(random.uniform(0, 0.2))  # noqa: S311 replicas started together drift apart
-
-    async def _add_again(self) -> None:
-        """Redis has lost its data, or took this process for dead: say again who is connected here."""
-        connections = self.sockets.connections()
-        log.warning("connections are added again", connections=len(connections))
-        for connection in connections:
-            await self.store.add(connection.user_id, connection.sid)
-            self.announce(connection.user_id)
+            await self.store.announced_end(ended)
+        for process in await self.store.dead_processes():
+            people = 0
+            async for some in self.store.clean_up(process):
+                people += len(some)
+                for user_id in some:
+                    self.announce(user_id)
+            CLEANED.inc()
+            log.info("cleaned up after a process", process=process, people=people)

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.types import ASGIApp
 
@@ -12,29 +13,41 @@ from chatcluster_common.app import create_app, with_context
 from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime import Publisher
 from chatcluster_common.realtime.channels import connect as connect_redis
+from chatcluster_common.signals import Signals
 from chatcluster_common.startup import wait_for
 from chatcluster_presence import api, sockets
 from chatcluster_presence.live import Live
 from chatcluster_presence.service import People
 from chatcluster_presence.settings import PresenceSettings
+from chatcluster_presence.typists import Typists
+from chatcluster_presence.visibility import Visibility
 
 
 def create_presence_app(settings: PresenceSettings) -> tuple[FastAPI, ASGIApp]:
     """The REST application, and the whole with Socket.IO beside it."""
     redis = connect_redis(settings.redis_url)
     publisher = Publisher(redis)
-    live = Live(redis, publisher, settings)
+    # Reading signals waits for longer than any other call may take.
+    signals_redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_connect_timeout=2, socket_timeout=10)
+    messages = InternalClient(settings.message_url, settings.internal_token)
+    users = InternalClient(settings.user_url, settings.internal_token)
+    visibility = Visibility(users, seconds=settings.relations_seconds)
+    live = Live(redis, publisher, visibility, settings)
 
     @asynccontextmanager
     async def resources(app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(redis.aclose)
+            stack.push_async_callback(signals_redis.aclose)
             await wait_for("Redis", live.store.ping, seconds=settings.startup_seconds)
-            messages = await stack.enter_async_context(InternalClient(settings.message_url, settings.internal_token))
-            await stack.enter_async_context(publisher)
-            people = People(live, messages, settings.max_typing_members)
-            sockets.register(live, people)
+            for resource in (messages, users, publisher):
+                await stack.enter_async_context(resource)
+            people = People(live, visibility)
+            sockets.register(live, people, Typists(live, messages, visibility, settings.max_typing_members))
             live.sockets.verifier = app.state.verifier
+            signals = Signals(signals_redis, app.state.verifier.revocations)
+            live.follow(signals)
+            await stack.enter_async_context(signals)
             await stack.enter_async_context(live)
             app.state.people = people
             app.state.health.add_check("redis", live.store.ping)

@@ -1,72 +1,82 @@
-"""The rules: what a client may set, whom typing is told to."""
+"""The rules: what people may set and ask, and what is held about them."""
 
 import time
-from collections import OrderedDict
+from typing import Any
 
 from chatcluster_common import errors
-from chatcluster_common.internal import InternalClient
-from chatcluster_common.realtime import Connection
+from chatcluster_common.clock import rfc3339
 from chatcluster_presence.live import Live
-from chatcluster_presence.models import MAX_IDS, Chosen, Presence
-
-_MEMBERS_SECONDS = 10.0
-_MEMBERS_CACHED = 10_000
-_REPEAT_SECONDS = 1.0
+from chatcluster_presence.models import MAX_IDS, InternalPresence, Me, Presence, Setting
+from chatcluster_presence.state import Choice, moment
+from chatcluster_presence.visibility import Visibility, render
 
 
 class People:
-    """Presence and typing, as one process answers for them."""
+    """Presence, as one process answers for it."""
 
-    def __init__(self, live: Live, messages: InternalClient, max_typing_members: int) -> None:
+    def __init__(self, live: Live, visibility: Visibility) -> None:
         self._live = live
-        self._messages = messages
-        self._max_typing_members = max_typing_members
-        self._members: OrderedDict[str, tuple[float, list[str]]] = OrderedDict()
-        self._typed: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._visibility = visibility
 
-    async def presences(self, user_ids: list[str]) -> list[Presence]:
-        """How these people appear. Whoever is signed in may ask, for up to 200 people at a time."""
-        if len(user_ids) > MAX_IDS:
-            raise errors.invalid("query.user_ids", f"ask for at most {MAX_IDS} people at a time")
-        return await self._live.store.presences(user_ids)
+    async def presences(self, caller: str, user_ids: list[str]) -> list[Presence]:
+        """How these people appear to the caller, for up to 200 people at a time."""
+        _check_number(user_ids)
+        views = await self._visibility.of(caller, user_ids)
+        return [render(look, views[look.user_id]) for look in await self._live.store.appearances(user_ids)]
 
-    async def choose(self, connection: Connection, status: Chosen) -> None:
-        """Set the person's status on all their devices."""
-        await self._live.store.choose(connection.user_id, status)
-        self._live.announce(connection.user_id)
+    async def internal(self, user_ids: list[str]) -> list[InternalPresence]:
+        """The same for other services: nothing is kept from them, and what they need to hold back a notification."""
+        _check_number(user_ids)
+        return [
+            InternalPresence(user_id=look.user_id, status=look.status, last_seen=look.last_seen, active=look.active)
+            for look in await self._live.store.appearances(user_ids)
+        ]
 
-    async def typing(self, connection: Connection, conversation_id: str, *, started: bool) -> None:
-        """Tell the other members. Repeated starts within a second are one; 404 for who is not a member."""
-        typist = connection.user_id
-        members = await self._members_of(conversation_id)
-        if typist not in members:
-            raise errors.not_found("conversation")
-        key = (typist, conversation_id)
-        now = time.monotonic()
-        if started and now - self._typed.get(key, 0) < _REPEAT_SECONDS:
-            return
-        if started:
-            self._typed[key] = now
-            self._typed.move_to_end(key)
-            while len(self._typed) > _MEMBERS_CACHED:
-                self._typed.popitem(last=False)
-        else:
-            self._typed.pop(key, None)
-        if len(members) <= self._max_typing_members:
-            others = [user_id for user_id in members if user_id != typist]
-            self._live.tell_typing(others, conversation_id, typist, typing=started)
+    async def me(self, user_id: str) -> Me:
+        """What a person has chosen."""
+        chosen = (await self._live.store.known(user_id)).chosen.at(time.time())
+        look = (await self._live.store.appearances([user_id]))[0]
+        return Me(
+            user_id=user_id,
+            status=chosen.status,
+            text=chosen.text,
+            emoji=chosen.emoji,
+            expires_at=None if chosen.until is None else moment(chosen.until),
+            appears=look.status,
+        )
 
-    async def _members_of(self, conversation_id: str) -> list[str]:
-        """The conversation's members, up to 10 s old: typing is not worth asking more often."""
-        now = time.monotonic()
-        asked, members = self._members.get(conversation_id, (0.0, []))
-        if not asked or now - asked > _MEMBERS_SECONDS:
-            answer = await self._messages.get(f"/internal/conversations/{conversation_id}/members")
-            if answer is None:
-                raise errors.not_found("conversation")
-            members = [member["user_id"] for member in answer["items"]]
-            self._members[conversation_id] = (now, members)
-            self._members.move_to_end(conversation_id)
-            while len(self._members) > _MEMBERS_CACHED:
-                self._members.popitem(last=False)
-        return members
+    async def choose(self, user_id: str, setting: Setting) -> Me:
+        """Set what the person appears as, on all their devices."""
+        until = None if setting.expires_at is None else setting.expires_at.timestamp()
+        choice = Choice(setting.status, setting.text or None, setting.emoji, until)
+        await self._live.store.choose(user_id, choice)
+        self._live.announce(user_id)
+        me = await self.me(user_id)
+        self._live.tell_own_devices(me)
+        return me
+
+    async def export(self, user_id: str) -> list[dict[str, Any]]:
+        """What is held about a person, as lines of their export."""
+        known = await self._live.store.known(user_id)
+        if not known.devices and known.last_seen is None and known.chosen == Choice():
+            return []
+        data = {
+            "status": known.chosen.status,
+            "text": known.chosen.text,
+            "emoji": known.chosen.emoji,
+            "expires_at": None if known.chosen.until is None else rfc3339(moment(known.chosen.until)),
+            "last_seen": None if known.last_seen is None else rfc3339(moment(known.last_seen)),
+            "connected_devices": len(known.devices),
+        }
+        return [{"kind": "presence", "data": data}]
+
+    async def erase(self, user_id: str) -> bool:
+        """Forget a person; False while they are still connected."""
+        done = await self._live.store.erase(user_id)
+        self._live.announce(user_id)
+        return done
+
+
+def _check_number(user_ids: list[str]) -> None:
+    if len(user_ids) > MAX_IDS:
+        raise errors.invalid("query.user_ids", f"ask for at most {MAX_IDS} people at a time")
