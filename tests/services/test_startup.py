@@ -10,6 +10,7 @@ def test_a_service_that_waits_for_its_store_stops_at_once(tmp_path: Path, tokens
     env = {
         "CHAT_REDIS_URL": f"redis://presence:x@127.0.0.1:{free_port()}/0",
         "CHAT_MESSAGE_URL": f"http://127.0.0.1:{free_port()}",
+        "CHAT_USER_URL": f"http://127.0.0.1:{free_port()}",
     }
     service = service_program("presence", tmp_path, env, jwks_file=tokens.jwks_file)
     service.program.spawn()
