@@ -95,6 +95,19 @@ async def client(user_service: Service) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture(scope="session")
+def gateway_database(postgres: Postgres, tokens: TokenAuthority, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """`CHAT_DATABASE_URL` of the gateways under test: API tokens and audit entries of all of them."""
+    url = postgres.url(postgres.create_database())
+    here = "http://127.0.0.1:1"
+    env = {"CHAT_DATABASE_URL": url, "CHAT_REDIS_URL": "redis://127.0.0.1:1/0"}
+    env |= {f"CHAT_{name}_URL": here for name in ("USER", "MESSAGE", "FILE", "NOTIFICATION", "PRESENCE")}
+    folder = tmp_path_factory.mktemp("gateway-migrate")
+    program = service_program("gateway", folder, env, jwks_file=tokens.jwks_file, args=["migrate"]).program
+    assert program.spawn().wait() == 0, program.log
+    return url
+
+
+@pytest.fixture(scope="session")
 def mongodb() -> Iterator[MongoDB]:
     """The document store. Start another by `running_mongodb()` to stop it in a test."""
     with running_mongodb() as server:

@@ -44,24 +44,29 @@ def odd_port() -> int:
     return free_port()
 
 
-def gateway_settings(redis: Redis, echo: Service, user_url: str, odd_port: int) -> dict[str, str]:
+def gateway_settings(redis: Redis, database: str, echo: Service, user_url: str, odd_port: int) -> dict[str, str]:
     """The gateway before the echo service."""
     return {
         "CHAT_REDIS_URL": redis.url("gateway"),
+        "CHAT_DATABASE_URL": database,
+        "CHAT_FILE_URL": echo.url,
         "CHAT_USER_URL": user_url,
         "CHAT_MESSAGE_URL": echo.url,
         "CHAT_NOTIFICATION_URL": echo.url,
         "CHAT_PRESENCE_URL": f"http://127.0.0.1:{odd_port}",
-        "CHAT_MAX_BODY_BYTES": str(MAX_BODY),
+        "CHAT_MAX_JSON_BYTES": str(MAX_BODY),
+        "CHAT_CORS_ORIGINS": "https://app.example.org, https://other.example.org:8443",
         "CHAT_ANSWER_SECONDS": "2",
         "CHAT_REDIS_SECONDS": "0.5",
     }
 
 
 @pytest.fixture(scope="module")
-def generous(redis: Redis, echo: Service, user_service: Service, odd_port: int) -> dict[str, str]:
+def generous(
+    redis: Redis, gateway_database: str, echo: Service, user_service: Service, odd_port: int
+) -> dict[str, str]:
     """Settings of a gateway that nobody reaches the limits of."""
-    return gateway_settings(redis, echo, user_service.url, odd_port) | {
+    return gateway_settings(redis, gateway_database, echo, user_service.url, odd_port) | {
         "CHAT_USER_RATE_PER_SECOND": "10000",
         "CHAT_USER_BURST": "10000",
         "CHAT_ADDRESS_RATE_PER_SECOND": "10000",
@@ -414,10 +419,14 @@ def own_redis() -> Iterator[Redis]:
 
 @pytest.fixture(scope="module")
 def limited(
-    own_redis: Redis, echo: Service, tokens: TokenAuthority, tmp_path_factory: pytest.TempPathFactory
+    own_redis: Redis,
+    gateway_database: str,
+    echo: Service,
+    tokens: TokenAuthority,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
     """A gateway with low limits that trusts the edge."""
-    env = gateway_settings(own_redis, echo, echo.url, free_port()) | {
+    env = gateway_settings(own_redis, gateway_database, echo, echo.url, free_port()) | {
         "CHAT_TRUST_EDGE": "true",
         "CHAT_USER_RATE_PER_SECOND": "1",
         "CHAT_USER_BURST": "5",

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcluster_gateway.gcra import SECOND, Policy, decide
+from chatcluster_gateway.gcra import SECOND, Policy, decide, headers
 
 START = 1_700_000_000 * SECOND
 
@@ -82,7 +82,7 @@ def test_headers() -> None:
     for _ in range(4):
         decision = decide(policy, tat, START)
         tat = decision.tat
-        shown.append({name.decode(): value.decode() for name, value in decision.headers()})
+        shown.append({name.decode(): value.decode() for name, value in headers([decision])})
     assert [fields["ratelimit"] for fields in shown] == [
         '"user";r=2;t=1',
         '"user";r=1;t=1',
@@ -100,6 +100,16 @@ def test_headers_are_structured_fields(policy: Policy, pauses: list[int]) -> Non
         now += pause
         decision = decide(policy, tat, now)
         tat = decision.tat
-        fields = dict(decision.headers())
+        fields = dict(headers([decision]))
         assert re.fullmatch(rb'"user";q=[1-9]\d*;w=[1-9]\d*', fields[b"ratelimit-policy"])
         assert re.fullmatch(rb'"user";r=\d+;t=\d+', fields[b"ratelimit"])
+
+
+def test_a_call_under_two_policies_shows_both() -> None:
+    user, search = Policy("user", 10, 10), Policy("search", 1, 1)
+    decisions = [decide(user, 0, START), decide(search, START + search.tolerance, START)]
+    assert dict(headers(decisions)) == {
+        b"ratelimit-policy": b'"user";q=10;w=1, "search";q=1;w=1',
+        b"ratelimit": b'"user";r=9;t=1, "search";r=0;t=1',
+        b"retry-after": b"1",
+    }

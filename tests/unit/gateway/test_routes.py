@@ -20,6 +20,9 @@ from chatcluster_gateway import routes
         (b"/api/v1/messages/search", "message"),
         (b"/api/v1/notifications/preferences", "notification"),
         (b"/api/v1/presence", "presence"),
+        (b"/api/v1/admin/users", "user"),
+        (b"/api/v1/admin/requests/x", "user"),
+        (b"/api/v1/moderation/reports", "message"),
         (b"/api/v1/files", None),
         (b"/api/v1/usersx", None),
         (b"/api/v1/", None),
@@ -32,6 +35,38 @@ from chatcluster_gateway import routes
 def test_routes(path: bytes, upstream: str | None) -> None:
     route = routes.find(path)
     assert (route.upstream if route else None) == upstream
+
+
+@pytest.mark.parametrize(
+    "path",
+    [b"/api/v1/tokens", b"/api/v1/tokens/1", b"/api/v1/admin/requests", b"/api/v1/openapi.json", b"/api/v1/docs"],
+)
+def test_what_the_gateway_answers_itself(path: bytes) -> None:
+    route = routes.find(path)
+    assert route
+    assert route.upstream is None
+
+
+def test_what_is_public() -> None:
+    public = {f"{method} {path.decode()}" for (method, path), endpoint in routes.ENDPOINTS.items() if endpoint.public}
+    assert public == {
+        "POST /api/v1/auth/register",
+        "POST /api/v1/auth/login",
+        "POST /api/v1/auth/refresh",
+        "POST /api/v1/auth/logout",
+        "POST /api/v1/auth/password/forgot",
+        "POST /api/v1/auth/password/reset",
+        "POST /api/v1/auth/email/verify",
+        "GET /api/v1/auth/jwks.json",
+        "HEAD /api/v1/auth/jwks.json",
+        "GET /api/v1/notifications/unsubscribe",
+        "POST /api/v1/notifications/unsubscribe",
+        "GET /api/v1/openapi.json",
+        "HEAD /api/v1/openapi.json",
+        "GET /api/v1/docs",
+        "HEAD /api/v1/docs",
+    }
+    assert all(routes.find(path) for _, path in routes.ENDPOINTS)
 
 
 @given(st.binary(max_size=30).map(lambda tail: b"/api/v1/users/" + tail))

@@ -145,11 +145,16 @@ def caller_with(permission: Permission) -> Callable[..., Principal]:
     return caller
 
 
-def check(principal: Principal, permission: Permission, scope: Scope | None) -> None:
-    """Raises a 403 `Problem` unless role and scopes allow it."""
+def check_scope(principal: Principal, scope: Scope | None) -> None:
+    """Raises a 403 `Problem` unless the token's scopes reach what is behind `scope`."""
     if not principal.in_scope(scope):
         needed = f"needs the scope {scope.value}" if scope else "is not open to API tokens"
         raise errors.Problem(403, "out_of_scope", f"This call {needed}.")
+
+
+def check(principal: Principal, permission: Permission, scope: Scope | None) -> None:
+    """Raises a 403 `Problem` unless role and scopes allow it."""
+    check_scope(principal, scope)
     if not principal.may(permission):
         if principal.role is Role.UNVERIFIED:
             raise errors.Problem(403, "email_unverified", "Confirm your e-mail address first: follow the link we sent.")

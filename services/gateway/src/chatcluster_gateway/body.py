@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from starlette.types import Receive
 
 from chatcluster_common.errors import Problem
-from chatcluster_gateway.headers import Header
+from chatcluster_gateway.headers import Incoming
 
 SMALL = 64 * 1024
 
@@ -51,25 +51,25 @@ class RequestBody(AsyncIterable[bytes]):
                 yield piece
 
 
-async def take(headers: list[Header], receive: Receive, max_bytes: int, seconds: float) -> bytes | RequestBody | None:
+async def take(incoming: Incoming, receive: Receive, max_bytes: int, seconds: float) -> bytes | RequestBody | None:
     """The body of a request with these headers, None when it has none.
 
     Raises a `Problem`: 413 when its length says more than `max_bytes`, 408 when a small one is not there after
     `seconds`; `CallerGoneError` when it never will be.
     """
-    length = chunked = None
-    for name, value in headers:
-        if name == b"content-length":
-            length = int(value)  # digits alone: the server has refused anything else
-        elif name == b"transfer-encoding":
-            chunked = value
-    if not length and chunked is None:
+    length = incoming.length
+    if not length and not incoming.chunked:
         return None
     if length is not None and length > max_bytes:
         raise too_large(max_bytes)
     body = RequestBody(receive, max_bytes)
     if length is None or length > SMALL:
         return body
+    return await read(body, seconds)
+
+
+async def read(body: RequestBody, seconds: float) -> bytes:
+    """All of a body that is small. Raises as `take` does."""
     try:
         async with asyncio.timeout(seconds):
             pieces = [piece async for piece in body]

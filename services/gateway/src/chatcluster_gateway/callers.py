@@ -5,6 +5,7 @@ import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 
 from chatcluster_common.auth import Principal, TokenVerifier
 
@@ -25,10 +26,11 @@ class Callers:
         self._good: OrderedDict[bytes, tuple[Principal, float]] = OrderedDict()
 
     def principal(self, token: bytes) -> Principal:
-        """Whose token it is; raises a 401 `Problem` when any part of it does not hold."""
+        """Whose token it is; raises a 401 `Problem` when any part of it does not hold, or it was revoked."""
         digest, now = hashlib.sha256(token).digest(), self._now()
         known = self._good.get(digest)
         if known and now < known[1]:
+            self._verifier.check_not_revoked(known[0])
             return known[0]
         self._good.pop(digest, None)
         principal = self._verifier.verify(token.decode("latin-1"))
@@ -44,6 +46,7 @@ def bearer(authorization: bytes) -> bytes | None:
     return token.strip() if scheme.lower() == b"bearer" else None
 
 
+@lru_cache(maxsize=4096)
 def limited_address(address: str) -> str:
     """What an address is limited as: itself, or its /64 network, which is what one customer gets, with IPv6."""
     try:

@@ -5,7 +5,8 @@ allowed while the TAT is less than a burst ahead of now. Times are whole microse
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 SECOND = 1_000_000
 
@@ -15,19 +16,23 @@ class Policy:
     """So many calls for good, and `burst` of them at once after a rest."""
 
     name: str
-    """As the `RateLimit-Policy` header has it."""
     rate_per_second: float
     burst: int
 
-    @property
-    def interval(self) -> int:
-        """Microseconds between two calls at the sustained rate."""
-        return max(1, round(SECOND / self.rate_per_second))
+    interval: int = field(init=False)
+    """Microseconds between two calls at the sustained rate."""
+    tolerance: int = field(init=False)
+    """How far ahead of now the TAT may be, in microseconds: a whole burst."""
+    described: str = field(init=False)
+    """As the `RateLimit-Policy` header has it."""
 
-    @property
-    def tolerance(self) -> int:
-        """How far ahead of now the TAT may be, in microseconds: a whole burst."""
-        return self.interval * self.burst
+    def __post_init__(self) -> None:
+        interval = max(1, round(SECOND / self.rate_per_second))
+        tolerance = interval * self.burst
+        object.__setattr__(self, "interval", interval)
+        object.__setattr__(self, "tolerance", tolerance)
+        window = math.ceil(tolerance / SECOND)
+        object.__setattr__(self, "described", f'"{self.name}";q={self.burst};w={window}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +61,26 @@ class Decision:
         wait = self.tat + self.policy.interval - self.policy.tolerance - self.now
         return max(0, math.ceil(wait / SECOND))
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """`RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), `Retry-After` when refused."""
-        policy = self.policy
-        window = math.ceil(policy.tolerance / SECOND)
-        until = self.reset_seconds if self.allowed else self.retry_seconds
-        fields = [
-            (b"ratelimit-policy", f'"{policy.name}";q={policy.burst};w={window}'.encode()),
-            (b"ratelimit", f'"{policy.name}";r={self.remaining if self.allowed else 0};t={until}'.encode()),
-        ]
-        if not self.allowed:
-            fields.append((b"retry-after", str(max(1, until)).encode()))
-        return fields
+
+def headers(decisions: Sequence[Decision]) -> list[tuple[bytes, bytes]]:
+    """`RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), `Retry-After` when one refused."""
+    policies, states, retry = [], [], 0
+    for decision in decisions:
+        policy = decision.policy
+        if decision.allowed:
+            remaining, until = decision.remaining, decision.reset_seconds
+        else:
+            remaining, until = 0, decision.retry_seconds
+            retry = max(retry, until, 1)
+        policies.append(policy.described)
+        states.append(f'"{policy.name}";r={remaining};t={until}')
+    fields = [
+        (b"ratelimit-policy", ", ".join(policies).encode()),
+        (b"ratelimit", ", ".join(states).encode()),
+    ]
+    if retry:
+        fields.append((b"retry-after", str(retry).encode()))
+    return fields
 
 
 def decide(policy: Policy, tat: int, now: int) -> Decision:

@@ -7,7 +7,8 @@ load one round trip answers for many. Redis decides by its own clock, in a scrip
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 
 from prometheus_client import Counter, Gauge
 from redis.asyncio import Redis
@@ -69,6 +70,15 @@ class LocalLimiter:
         return decision
 
 
+@cache
+def _counter(policy: str, allowed: bool) -> Counter:
+    return CALLS.labels(policy, "allowed" if allowed else "refused")
+
+
+def _count(decision: Decision) -> None:
+    _counter(decision.policy.name, decision.allowed).inc()
+
+
 class RedisLimiter:
     """Counts in Redis. `close` it at the end."""
 
@@ -93,18 +103,26 @@ class RedisLimiter:
             await self._asking
         await self._redis.aclose()
 
-    async def take(self, policy: Policy, key: str) -> Decision:
-        """One call of `key`, which no two policies share. Never fails, and waits little longer than the timeout."""
+    async def take(self, limits: Sequence[tuple[Policy, str]]) -> list[Decision]:
+        """One call that counts under each of these policies, by a key that no two of them share.
+
+        Never fails, and waits little longer than the timeout.
+        """
         if time.monotonic() < self._leave_alone_until:
-            decision = self._local.take(policy, key)
+            decisions = [self._local.take(policy, key) for policy, key in limits]
         else:
-            future: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-            self._waiting.append((policy, key, future))
+            futures: list[asyncio.Future[Decision]] = []
+            loop = asyncio.get_running_loop()
+            for policy, key in limits:
+                future: asyncio.Future[Decision] = loop.create_future()
+                futures.append(future)
+                self._waiting.append((policy, key, future))
             if self._asking is None:
                 self._asking = asyncio.create_task(self._ask())
-            decision = await future
-        CALLS.labels(policy.name, "allowed" if decision.allowed else "refused").inc()
-        return decision
+            decisions = [await future for future in futures]
+        for decision in decisions:
+            _count(decision)
+        return decisions
 
     async def _ask(self) -> None:
         while self._waiting:

@@ -1,26 +1,49 @@
-"""The program: `chatcluster-gateway`."""
+"""The program: `chatcluster-gateway` serves, `chatcluster-gateway migrate` brings the database's schema up to date."""
 
+import argparse
+import asyncio
+import random
+import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 
 from fastapi import FastAPI
+from redis.asyncio import Redis
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp
 
-from chatcluster_common import server
+from chatcluster_common import clock, logs, server
 from chatcluster_common.app import create_app, with_context
+from chatcluster_common.auth import TokenVerifier
+from chatcluster_common.database import open_engine
 from chatcluster_common.health import Health
+from chatcluster_common.internal import InternalClient
+from chatcluster_common.signals import Signals
+from chatcluster_common.startup import StartupError
+from chatcluster_gateway import api
+from chatcluster_gateway.apitokens import STREAM, ApiTokens
+from chatcluster_gateway.audit import Audit
 from chatcluster_gateway.callers import Callers
 from chatcluster_gateway.limiter import RedisLimiter
 from chatcluster_gateway.proxy import Gateway
 from chatcluster_gateway.settings import GatewaySettings
+from chatcluster_gateway.store import SCHEMA, GatewayStore
 from chatcluster_gateway.upstream import Upstreams
+
+log = logs.get_logger(__name__)
+
+_APPLICATION = "chat-gateway"
+_PURGE_SECONDS = 3600.0
+_TOKENS_KEPT = timedelta(days=30)
+_AUDIT_KEPT = timedelta(days=366)
 
 
 def create_gateway(settings: GatewaySettings) -> tuple[ASGIApp, Health]:
     """The gateway as an ASGI application, and its health.
 
-    It is ready as soon as it can check tokens: without Redis it counts by itself, and a service that is away concerns
-    that service's paths alone.
+    It is ready as soon as it can check access tokens: without Redis it counts by itself, without its database it
+    answers 503 to API tokens, and a service that is away concerns that service's paths alone.
     """
     upstreams = Upstreams(
         {
@@ -33,29 +56,84 @@ def create_gateway(settings: GatewaySettings) -> tuple[ASGIApp, Health]:
         connect_seconds=settings.connect_seconds,
         answer_seconds=settings.answer_seconds,
     )
-    limiter = RedisLimiter(settings.redis_url.get_secret_value(), settings.redis_seconds)
+    redis_url = settings.redis_url.get_secret_value()
+    limiter = RedisLimiter(redis_url, settings.redis_seconds)
+    signals_redis = Redis.from_url(redis_url, socket_connect_timeout=1, max_connections=8)
+    engine = open_engine(settings.database_url.get_secret_value(), settings.database_pool, application=_APPLICATION)
+    store = GatewayStore(engine)
+    users = InternalClient(settings.user_url, settings.internal_token)
 
     @asynccontextmanager
-    async def resources(_app: FastAPI) -> AsyncGenerator[None]:
-        async with upstreams:
+    async def resources(app: FastAPI) -> AsyncGenerator[None]:
+        verifier: TokenVerifier = app.state.verifier
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(engine.dispose)
+            stack.push_async_callback(signals_redis.aclose)
+            stack.push_async_callback(limiter.close)
+            await stack.enter_async_context(users)
+            await stack.enter_async_context(upstreams)
+            await stack.enter_async_context(Signals(signals_redis, verifier.revocations))
+            await stack.enter_async_context(Signals(signals_redis, verifier.revocations, stream=STREAM))
+            purge = asyncio.create_task(_purge_now_and_then(store))
             try:
                 yield
             finally:
-                await limiter.close()
+                purge.cancel()
+                with suppress(asyncio.CancelledError):
+                    await purge
 
     app = create_app(service="gateway", title="ChatCluster: gateway", settings=settings, resources=resources)
+    audit = Audit(store)
+    api_tokens = ApiTokens(
+        store, users, signals_redis, app.state.verifier, audit, per_person=settings.tokens_per_person
+    )
+    app.state.audit = audit
+    app.state.api_tokens = api_tokens
+    for router in (api.tokens, api.admin, api.internal):
+        app.include_router(router)
     health: Health = app.state.health
 
     async def token_keys() -> None:
         app.state.verifier.keys()
 
     health.add_check("token_keys", token_keys)
-    return Gateway(app, settings, Callers(app.state.verifier), limiter, upstreams), health
+    gateway = Gateway(
+        app,
+        settings,
+        callers=Callers(app.state.verifier),
+        api_tokens=api_tokens,
+        audit=audit,
+        limiter=limiter,
+        upstreams=upstreams,
+    )
+    return gateway, health
+
+
+async def _purge_now_and_then(store: GatewayStore) -> None:
+    while True:
+        # Replicas started together do not purge together.
+        await asyncio.sleep(_PURGE_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 no secret
+        try:
+            count = await store.purge(clock.utc_now(), tokens_after=_TOKENS_KEPT, audit_after=_AUDIT_KEPT)
+            log.info("old API tokens and audit entries deleted", count=count)
+        except Exception:
+            log.exception("old API tokens and audit entries could not be deleted; tried again later")
 
 
 def main() -> None:
     """Console entry."""
+    parser = argparse.ArgumentParser(prog="chatcluster-gateway", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve")
+    command = parser.parse_args().command
     settings = server.load_settings(GatewaySettings, "gateway")
+    if command == "migrate":
+        try:
+            url = settings.database_url.get_secret_value()
+            asyncio.run(SCHEMA.wait_and_migrate(url, settings.startup_seconds, application=_APPLICATION))
+        except (StartupError, SQLAlchemyError, OSError) as error:
+            log.error("the migration failed; the schema is as it was", reason=str(error))
+            sys.exit(1)
+        return
     app, health = create_gateway(settings)
     server.run(with_context(app, "gateway"), settings, health)
 

@@ -1,10 +1,16 @@
-"""The route table, and which paths are fit to be looked up in it."""
+"""The route table: where each path goes, what of it is public, limited more tightly, larger, or audited.
+
+It also says which paths are fit to be looked up at all.
+"""
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+from chatcluster_gateway.models import AuditEvent
 
 Upstream = Literal["user", "message", "notification", "presence"]
+LimitClass = Literal["sign-in", "search"]
 
 PREFIX = b"/api/v1/"
 
@@ -15,29 +21,68 @@ class Route:
 
     path: str
     """Also the label of logs and metrics."""
-    upstream: Upstream
+    upstream: Upstream | None
+    """None: the gateway answers itself."""
+    audited: AuditEvent | None = None
+    """As what each call of a known caller is noted in the audit log."""
 
 
-ROUTES: dict[bytes, Route] = {
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What is special about one method of one path."""
+
+    public: bool = False
+    """May be called without a token."""
+    limit: LimitClass | None = None
+    """The tighter rate limit that it has besides."""
+    upload: bool = False
+    """Its body may be as large as any; others are small JSON."""
+
+
+ROUTES: Final[dict[bytes, Route]] = {
     b"auth": Route("/api/v1/auth", "user"),
     b"users": Route("/api/v1/users", "user"),
     b"contacts": Route("/api/v1/contacts", "user"),
+    b"admin": Route("/api/v1/admin", "user", audited="admin_call"),
     b"conversations": Route("/api/v1/conversations", "message"),
     b"messages": Route("/api/v1/messages", "message"),
+    b"moderation": Route("/api/v1/moderation", "message", audited="moderation_call"),
     b"notifications": Route("/api/v1/notifications", "notification"),
     b"presence": Route("/api/v1/presence", "presence"),
+    b"tokens": Route("/api/v1/tokens", None),
+    b"openapi.json": Route("/api/v1/openapi.json", None),
+    b"docs": Route("/api/v1/docs", None),
+}
+_EXACT: Final[dict[bytes, Route]] = {
+    b"/api/v1/admin/requests": Route("/api/v1/admin/requests", None, audited="admin_call"),
 }
 
-SIGN_IN = {("POST", b"/api/v1/auth/register"), ("POST", b"/api/v1/auth/login")}
-"""Public, and limited more tightly: each costs a password hash."""
+PLAIN: Final = Endpoint()
+_PUBLIC: Final = Endpoint(public=True)
+_SIGN_IN: Final = Endpoint(public=True, limit="sign-in")
+_SEARCH: Final = Endpoint(limit="search")
+EXCHANGE: Final = b"/api/v1/tokens/access"
 
-PUBLIC = SIGN_IN | {
-    ("POST", b"/api/v1/auth/refresh"),
-    ("POST", b"/api/v1/auth/logout"),
-    ("GET", b"/api/v1/auth/jwks.json"),
-    ("HEAD", b"/api/v1/auth/jwks.json"),
+ENDPOINTS: Final[dict[tuple[str, bytes], Endpoint]] = {
+    # Each of these costs a password hash or a mail.
+    ("POST", b"/api/v1/auth/register"): _SIGN_IN,
+    ("POST", b"/api/v1/auth/login"): _SIGN_IN,
+    ("POST", b"/api/v1/auth/password/forgot"): _SIGN_IN,
+    ("POST", b"/api/v1/auth/password/reset"): _SIGN_IN,
+    ("POST", b"/api/v1/auth/email/verify"): _SIGN_IN,
+    ("POST", b"/api/v1/auth/refresh"): _PUBLIC,
+    ("POST", b"/api/v1/auth/logout"): _PUBLIC,
+    # The links of mails: they carry a secret of their own.
+    ("GET", b"/api/v1/notifications/unsubscribe"): _PUBLIC,
+    ("POST", b"/api/v1/notifications/unsubscribe"): _PUBLIC,
+    ("GET", b"/api/v1/messages/search"): _SEARCH,
+    ("GET", b"/api/v1/users"): _SEARCH,
+    ("PUT", b"/api/v1/users/me/avatar"): Endpoint(upload=True),
+} | {
+    (method, path): _PUBLIC
+    for method in ("GET", "HEAD")
+    for path in (b"/api/v1/auth/jwks.json", b"/api/v1/openapi.json", b"/api/v1/docs")
 }
-"""What may be called without an access token; everything else may not."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -59,4 +104,4 @@ def find(raw_path: bytes) -> Route | None:
     """Where a fit path goes; None: nowhere."""
     if not raw_path.startswith(PREFIX):
         return None
-    return ROUTES.get(raw_path[len(PREFIX) :].partition(b"/")[0])
+    return _EXACT.get(raw_path) or ROUTES.get(raw_path[len(PREFIX) :].partition(b"/")[0])
