@@ -128,6 +128,11 @@ GOOD: dict[str, list[Record]] = {
         BEGIN, Event(0.5, "bob", "bob1", "connect"), send(1, 1), Event(2, "bob", "bob1", "disconnect"),
         sync("bob", 3, message(1)), *both(message(1))[1:],
     ],
+    "a socket whose person left and came back": [
+        BEGIN, send(1, 1), live("bob", 2, message(1)),
+        Event(3, "bob", "bob1", "conversation:changed", {"conversation_id": C, "member": False}),
+        live("bob", 4, message(1)), end("ann", message(1)),
+    ],
     "pages": [
         BEGIN, *(send(n, n) for n in (1, 2, 3)), page("bob", 9, message(1), message(2), more=True),
         page("bob", 10, message(3), after=2), *both(message(1), message(2), message(3)),

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from chatcluster_testing.history.membership import Membership
@@ -28,6 +28,7 @@ GRACE_SECONDS = 3.0
 DELIVERY_SECONDS = 20.0
 """A connected member has a message live within this time, faults included."""
 
+_LONGEST_LINE = 1500
 _MESSAGE_EVENTS = {"message:new", "message:updated", "message:deleted"}
 _NEEDS_MEMBER = {"send", "edit", "delete", "mark", "page"}
 _DENIED = {403, 404}
@@ -40,8 +41,10 @@ class Violation:
     kind: Kind
     detail: str
     keys: tuple[str, ...] = ()
-    """Message, client or conversation ids."""
+    """Message, client or conversation ids, one of which a record that tells of it has."""
     at: float = 0.0
+    user: str = ""
+    """Whose records tell of it; empty: everybody's."""
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.detail}"
@@ -71,16 +74,32 @@ def check(history: History) -> list[Violation]:
 
 
 def relevant(history: History, violation: Violation, limit: int = 40) -> list[str]:
-    """The records that tell of a violation, as lines: what names its ids, and the faults around."""
-
-    def tells(record: Record) -> bool:
+    """The records that tell of a violation, as lines: those that name its ids, changes of members, faults around it."""
+    lines: list[str] = []
+    for record in history.records:
         if isinstance(record, Fault):
-            return abs(record.at - violation.at) < DELIVERY_SECONDS
-        return any(key in line(record) for key in violation.keys)
-
-    # Time stands first, as people compare it.
-    lines = [f"{_time(record):.3f} {line(record)}"[:1000] for record in history.records if tells(record)]
+            tells = abs(record.at - violation.at) < DELIVERY_SECONDS
+        else:
+            # A change of members names the person that it is about.
+            person = not violation.user or violation.user in line(record)
+            record = _narrowed(record, violation.keys)  # noqa: PLW2901 the part of it that tells
+            tells = person and any(key in line(record) for key in violation.keys)
+        if tells:
+            lines.append(f"{_time(record):.3f} {line(record)}"[:_LONGEST_LINE])
     return lines if len(lines) <= limit else [*lines[: limit // 2], "…", *lines[-limit // 2 :]]
+
+
+def _narrowed(record: Operation | Event, keys: Sequence[str]) -> Operation | Event:
+    """A record whose lists of messages hold only those that the keys name."""
+    if isinstance(record, Event):
+        return record
+    value = {
+        name: [item for item in part if any(key in str(item) for key in keys)]
+        if name in {"items", "messages"}
+        else part
+        for name, part in record.value.items()
+    }
+    return replace(record, value=value)
 
 
 @dataclass
@@ -176,7 +195,7 @@ class _Rules:
         """A socket has the messages of a conversation once each, in order."""
         last: dict[tuple[str, str], int] = {}
         for event in self.history.events:
-            if event.name == "conversation:changed":  # it may have been away from the conversation in between
+            if event.name == "conversation:changed" and not event.data["member"]:  # until it comes back
                 last.pop((event.socket, event.data["conversation_id"]), None)
             if event.name != "message:new":
                 continue
@@ -297,7 +316,7 @@ class _Rules:
                 conversation = operation.arguments["conversation_id"]
                 if self.members.certainly_out(conversation, operation.user, operation.invoked, operation.completed):
                     detail = f"{operation.user} did {operation.name} in {conversation} without being a member"
-                    yield Violation("wrongly allowed", detail, (conversation, operation.user), operation.completed)
+                    yield Violation("wrongly allowed", detail, (conversation,), operation.completed, operation.user)
 
     def members_are_let_in(self) -> Iterator[Violation]:
         """A member is not told that there is no such conversation or message."""
@@ -308,7 +327,7 @@ class _Rules:
                     detail = (
                         f"{operation.user}, a member of {conversation}, was refused {operation.name}: {operation.value}"
                     )
-                    yield Violation("wrongly refused", detail, (conversation, operation.user), operation.completed)
+                    yield Violation("wrongly refused", detail, (conversation,), operation.completed, operation.user)
 
     def read_marks_rise(self) -> Iterator[Violation]:
         """A read mark never moves back, and is there at the end."""
@@ -320,17 +339,19 @@ class _Rules:
             before = highest.get(key)
             if before is not None and before.completed < mark.invoked and before.value["seq"] > mark.value["seq"]:
                 detail = f"of {mark.user} in {key[0]} went from {before.value['seq']} to {mark.value['seq']}"
-                yield Violation("read mark", detail, key, mark.completed)
+                yield Violation("read mark", detail, key[:1], mark.completed, mark.user)
             if before is None or mark.value["seq"] >= before.value["seq"]:
                 highest[key] = mark
         for reading in self.history.named("reads"):
+            if reading.outcome != "ok":
+                continue
             conversation = reading.arguments["conversation_id"]
-            stands = {item["user_id"]: item["seq"] for item in reading.value.get("items", [])}
+            stands = {item["user_id"]: item["seq"] for item in reading.value["items"]}
             for (marked, user), mark in highest.items():
                 still = self.members.certainly_in(conversation, user, mark.invoked, FOREVER)
                 if marked == conversation and still and stands.get(user, 0) < mark.value["seq"]:
                     detail = f"of {user} in {conversation} is {stands.get(user, 0)} at the end, was {mark.value['seq']}"
-                    yield Violation("read mark", detail, (conversation, user), mark.completed)
+                    yield Violation("read mark", detail, (conversation,), mark.completed, user)
 
     def _final(self) -> list[Operation]:
         return [operation for operation in self.history.named("history") if operation.outcome == "ok"]
