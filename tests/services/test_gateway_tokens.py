@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from redis.asyncio import Redis as Client
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from chatcluster_common import signals
 from chatcluster_gateway.tables import metadata
 from chatcluster_testing.postgres import Postgres
 from chatcluster_testing.process import INTERNAL_TOKEN, Program, Service, accepts, free_port, running_service
