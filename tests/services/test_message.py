@@ -77,6 +77,8 @@ def message(
             "CHAT_MONGODB_DATABASE": "chat",
             "CHAT_REDIS_URL": redis.url("message"),
             "CHAT_USER_URL": peers.url,
+            "CHAT_FILE_URL": peers.url,
+            "CHAT_PRESENCE_URL": peers.url,
             **kafka.env,
         }
         services = [service_program("message", folder / name, env, jwks_file=tokens.jwks_file) for name in ("1", "2")]
@@ -125,7 +127,7 @@ async def test_a_conversation_from_beginning_to_end(message: Message, kafka: Kaf
         assert (first["seq"], first["sender_id"], first["body"]) == (1, ann.id, "hello")
         assert set(first) == {
             "id", "conversation_id", "seq", "sender_id", "client_id", "body", "attachments", "mentions", "thread_root",
-            "reply_count", "reactions", "created_at", "edited_at", "deleted_at",
+            "reply_count", "reactions", "created_at", "edited_at", "deleted_at", "deletion", "mentions_all", "revision",
         }  # fmt: skip
         await other.send(conversation_id, "hello yourself")
         await settle(conversation_id, [ann, bob])
@@ -136,7 +138,7 @@ async def test_a_conversation_from_beginning_to_end(message: Message, kafka: Kaf
         assert read == {"conversation_id": conversation_id, "user_id": bob.id, "seq": 2}
         assert await bob.rest("PUT", f"/conversations/{conversation_id}/read", json={"seq": 1}) == {"seq": 2}
         reads = await ann.rest("GET", f"/conversations/{conversation_id}/reads")
-        assert [(r["user_id"], r["seq"]) for r in reads["items"]] == [(bob.id, 2)]
+        assert (bob.id, 2) in [(r["user_id"], r["seq"]) for r in reads["items"]]
 
         for call in (
             ("GET", f"/conversations/{conversation_id}"),

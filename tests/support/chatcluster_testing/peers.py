@@ -45,7 +45,7 @@ class Peers:
         """Someone with an address made of `user_id`."""
         self.people[user_id] = {"username": name.lower(), "display_name": name, "email": f"{user_id}@example.org"}
 
-    def answer(self, path: str, query: dict[str, list[str]], body: Any) -> Any | None:
+    def answer(self, path: str, query: dict[str, list[str]], body: Any) -> Any | None:  # noqa: PLR0911 a line a call
         """The JSON answer, or None for 404."""
         if match := _MEMBERS.fullmatch(path):
             roles = self.members.get(urllib.parse.unquote(match[1]))

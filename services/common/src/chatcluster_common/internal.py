@@ -1,7 +1,7 @@
 """Calls from one service to another: pooled, bounded in time, with the request's ids and the internal token."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import aiohttp
@@ -42,12 +42,19 @@ class InternalClient:
         """The JSON answer, or None for 404. Raises a 503 `Problem` when the service does not answer well in time."""
         return await self._call("GET", path, params=params)
 
-    async def post(self, path: str, body: Any) -> Any | None:
-        """As `get`; only for calls that are safe to repeat."""
-        return await self._call("POST", path, data=orjson.dumps(body))
+    async def post(self, path: str, body: Any, *, refusals: Collection[int] = ()) -> Any | None:
+        """As `get`; only for calls that are safe to repeat. An answer of a status in `refusals` is about the request,
+        and raised as the other service's own `Problem`."""
+        return await self._call("POST", path, data=orjson.dumps(body), refusals=refusals)
 
     async def _call(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, data: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: bytes | None = None,
+        refusals: Collection[int] = (),
     ) -> Any | None:
         assert self._session is not None, "open the client with `async with`"  # noqa: S101
         headers = context.outgoing_headers()
@@ -65,6 +72,9 @@ class InternalClient:
                         return None
                     if response.status < 300:
                         return orjson.loads(await response.read())
+                    if response.status in refusals:
+                        problem = errors.ProblemDetails.model_validate_json(await response.read())
+                        raise errors.Problem(problem.status, problem.code, problem.detail, errors=problem.errors or ())
                     why = f"status {response.status}"
                     if response.status < 500:
                         break

@@ -26,18 +26,44 @@ def message_new(message: Message) -> Frame:
     )
 
 
+def message_changed(message: Message) -> Frame:
+    """A message as it is now, or what is left of it."""
+    return Frame("message:deleted" if message.deleted_at else "message:updated", message.model_dump_json().encode())
+
+
+def reactions_changed(message: Message) -> Frame:
+    """All reactions to a message as they are now."""
+    names = {"conversation_id", "seq", "reactions", "revision"}
+    return Frame(
+        "reaction:changed", orjson.dumps({"message_id": message.id, **message.model_dump(mode="json", include=names)})
+    )
+
+
 def read_changed(conversation_id: str, user_id: str, seq: int) -> Frame:
     """A read mark moved."""
-    return Frame("read:changed", orjson.dumps({"conversation_id": conversation_id, "user_id": user_id, "seq": seq}))
+    return Frame(
+        "read:changed",
+        orjson.dumps({"conversation_id": conversation_id, "user_id": user_id, "seq": seq}),
+        {"reader": user_id},
+    )
+
+
+def conversation_changed(conversation: Conversation) -> Frame:
+    """To all members: what it is like now."""
+    return Frame("conversation:changed", _changed(conversation))
 
 
 def joined(conversation: Conversation) -> Frame:
-    """To a member: the conversation is new or has changed; their sockets follow it from here on."""
+    """To somebody who is a member now; their sockets follow it from here on."""
     return Frame(
         "conversation:changed",
-        orjson.dumps({"conversation_id": conversation.id, "conversation": conversation.model_dump(mode="json")}),
+        _changed(conversation),
         {"join": conversation.id, "last_seq": conversation.last_seq},
     )
+
+
+def _changed(conversation: Conversation) -> bytes:
+    return orjson.dumps({"conversation_id": conversation.id, "conversation": conversation.model_dump(mode="json")})
 
 
 def left(conversation_id: str) -> Frame:

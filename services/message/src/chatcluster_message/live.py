@@ -7,18 +7,22 @@ both show: a frame that comes too early is held for a moment, and what does not 
 import asyncio
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+import orjson
 from prometheus_client import Counter, Histogram
 from pymongo.errors import PyMongoError
 from redis.asyncio import Redis
 
 from chatcluster_common import logs
+from chatcluster_common.errors import Problem
 from chatcluster_common.permissions import Scope
 from chatcluster_common.realtime import Connection, Frame, RealtimeServer
 from chatcluster_common.recent import Recent
 from chatcluster_message import channels
 from chatcluster_message.models import Conversation, Message
+from chatcluster_message.people import People
 from chatcluster_message.sequence import Turns
 from chatcluster_message.store import Store
 
@@ -35,6 +39,7 @@ _PATIENCE_SECONDS = 0.05
 _ATTEMPTS = 8
 _PAGE = 200
 _MAX_HELD = 1000
+_MAX_WAITING = 10_000
 _PARALLEL_READS = 8
 
 
@@ -51,14 +56,18 @@ class Room:
 class Live:
     """The sockets of this process and what they hear. Run it with `async with`."""
 
-    def __init__(self, redis: Redis, store: Store, turns: Turns, recent: Recent[str, Conversation]) -> None:
+    def __init__(
+        self, redis: Redis, store: Store, people: People, turns: Turns, recent: Recent[str, Conversation]
+    ) -> None:
         self._store = store
+        self._people = people
         self._turns = turns
         self._recent = recent
         self._rooms: dict[str, Room] = {}
-        self._changes: asyncio.Queue[tuple[str, Frame]] = asyncio.Queue(10_000)
+        self._changes: asyncio.Queue[tuple[str, Frame]] = asyncio.Queue(_MAX_WAITING)
+        self._receipts: asyncio.Queue[tuple[str, Frame]] = asyncio.Queue(_MAX_WAITING)
         self._reads = asyncio.Semaphore(_PARALLEL_READS)
-        self._changing: asyncio.Task[None] | None = None
+        self._following: list[asyncio.Task[None]] = []
         self.sockets = RealtimeServer(
             "message",
             redis,
@@ -74,12 +83,15 @@ class Live:
 
     async def __aenter__(self) -> "Live":
         await self.sockets.channels.__aenter__()
-        self._changing = asyncio.create_task(self._follow_changes())
+        self._following = [
+            asyncio.create_task(self._follow_changes()),
+            asyncio.create_task(self._follow_receipts()),
+        ]
         return self
 
     async def __aexit__(self, *_: object) -> None:
         filling = [room.filling for room in self._rooms.values() if room.filling]
-        tasks = [*filling, *([self._changing] if self._changing else [])]
+        tasks = [*filling, *self._following]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -88,7 +100,7 @@ class Live:
     async def _on_connect(self, connection: Connection) -> None:
         # First what tells of new conversations, then those there are: nothing falls between the two.
         await self.sockets.join(connection, channels.user_channel(connection.user_id))
-        await self._follow(connection, await self._store.rooms_of(connection.user_id))
+        await self._follow(connection, await self._store.conversations.rooms_of(connection.user_id))
 
     async def _on_disconnect(self, connection: Connection) -> None:
         """The server takes it out of its rooms."""
@@ -120,7 +132,7 @@ class Live:
             return
         seq: int | None = frame.meta.get("seq")
         if seq is None:
-            self.sockets.deliver(channel, frame)
+            self._on_unnumbered(channel, conversation_id, frame)
             return
         self._turns.saw(conversation_id, seq)
         if seq <= room.last:
@@ -130,6 +142,15 @@ class Live:
         self._release(conversation_id, room)
         if room.held and room.filling is None:
             self._fill(conversation_id, room, _PATIENCE_SECONDS)
+
+    def _on_unnumbered(self, channel: str, conversation_id: str, frame: Frame) -> None:
+        if "reader" in frame.meta:
+            with suppress(asyncio.QueueFull):  # the mark is in the store; clients ask for the marks they show
+                self._receipts.put_nowait((channel, frame))
+            return
+        if frame.event == "conversation:changed":
+            self._recent.forget(conversation_id)
+        self.sockets.deliver(channel, frame)
 
     def _release(self, conversation_id: str, room: Room) -> None:
         """Deliver what is held, as far as it is next."""
@@ -178,7 +199,7 @@ class Live:
             self._deliver(conversation_id, room, seq, room.held.pop(seq))
 
     async def _read_on(self, conversation_id: str, room: Room) -> None:
-        while messages := await self._store.messages_after(conversation_id, room.last, _PAGE):
+        while messages := await self._store.messages.after(conversation_id, room.last, _PAGE):
             FILLED.inc(len(messages))
             self._deliver_stored(conversation_id, room, messages)
             if len(messages) < _PAGE:
@@ -205,7 +226,7 @@ class Live:
             await self.sockets.emit(connection, "server:resync", {})
 
     async def _compare(self, user_id: str) -> None:
-        conversations = await self._store.rooms_of(user_id)
+        conversations = await self._store.conversations.rooms_of(user_id)
         wanted = {channels.conversation_channel(c) for c in conversations}
         for connection in self._connections_of(user_id):
             has = {r for r in self.sockets.manager.rooms_of(connection.sid) if r.startswith(channels.CONVERSATION)}
@@ -239,3 +260,31 @@ class Live:
         elif conversation_id := frame.meta.get("leave"):
             for connection in self._connections_of(user_id):
                 await self.sockets.leave(connection, channels.conversation_channel(conversation_id))
+
+    # Read marks
+
+    async def _follow_receipts(self) -> None:
+        while True:
+            channel, frame = await self._receipts.get()
+            try:
+                await self._show_receipt(channel, frame)
+            except Exception:
+                log.exception("a read mark could not be told")
+
+    async def _show_receipt(self, channel: str, frame: Frame) -> None:
+        """To the reader's own devices, and to whom it may be shown: both sides show theirs."""
+        reader: str = frame.meta["reader"]
+        sids = self.sockets.manager.members(channel)
+        here = [connection for sid in sids if (connection := self.sockets.connection(sid))]
+        people = {connection.user_id for connection in here}
+        try:
+            hiding = await self._people.hiding(people | {reader})
+        except Problem:
+            hiding = people | {reader}  # not known now: then not shown
+        if not hiding:
+            self.sockets.deliver(channel, frame)
+            return
+        data = orjson.loads(frame.body)
+        for connection in here:
+            if connection.user_id == reader or not {connection.user_id, reader} & hiding:
+                await self.sockets.emit(connection, frame.event, data)

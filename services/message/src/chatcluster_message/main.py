@@ -14,11 +14,13 @@ from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime import Publisher
 from chatcluster_common.realtime.channels import connect as connect_redis
 from chatcluster_common.recent import Recent
+from chatcluster_common.signals import Signals
 from chatcluster_common.startup import wait_for
 from chatcluster_message import api, sockets
 from chatcluster_message.live import Live
 from chatcluster_message.models import Conversation
 from chatcluster_message.outbox import Relay
+from chatcluster_message.people import People
 from chatcluster_message.sequence import Turns
 from chatcluster_message.service import Chat
 from chatcluster_message.settings import MessageSettings
@@ -33,7 +35,11 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
     turns = Turns()
     # A change that this process hears of drops the copy at once; one that it does not hear of takes effect after this.
     recent = Recent[str, Conversation](seconds=2.0)
-    live = Live(redis, store, turns, recent)
+    users = InternalClient(settings.user_url, settings.internal_token)
+    files = InternalClient(settings.file_url, settings.internal_token)
+    presence = InternalClient(settings.presence_url, settings.internal_token) if settings.presence_url else None
+    people = People(users, presence)
+    live = Live(redis, store, people, turns, recent)
 
     @asynccontextmanager
     async def resources(app: FastAPI) -> AsyncGenerator[None]:
@@ -42,7 +48,8 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
             stack.push_async_callback(redis.aclose)
             await wait_for("MongoDB", store.ensure_indexes, seconds=settings.startup_seconds)
             await wait_for("Redis", redis.ping, seconds=settings.startup_seconds)
-            users = await stack.enter_async_context(InternalClient(settings.user_url, settings.internal_token))
+            for service in (users, files, *([presence] if presence else [])):
+                await stack.enter_async_context(service)
             # Kafka may be away: messages are stored and delivered without it, and their events follow.
             events = await stack.enter_async_context(
                 EventProducer(
@@ -53,10 +60,11 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
                 )
             )
             publisher = await stack.enter_async_context(Publisher(redis))
-            relay = await stack.enter_async_context(Relay(store, publisher, events))
+            relay = await stack.enter_async_context(Relay(store, publisher, events, files))
             chat = Chat(
                 store,
-                users,
+                people,
+                files,
                 relay,
                 publisher,
                 turns=turns,
@@ -64,9 +72,13 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
                 max_members=settings.max_members,
                 max_body_length=settings.max_body_length,
             )
+            signals = Signals(redis, app.state.verifier.revocations)
+            people.follow(signals)
+            live.sockets.follow(signals)
             sockets.register(live.sockets, chat)
             live.sockets.verifier = app.state.verifier
             await stack.enter_async_context(live)
+            await stack.enter_async_context(signals)
             app.state.chat = chat
             app.state.health.add_check("mongodb", store.ping)
             app.state.health.on_drain(live.sockets.drain)
@@ -79,8 +91,8 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
         resources=resources,
         away=(PyMongoError,),
     )
-    app.include_router(api.public)
-    app.include_router(api.internal)
+    for router in api.ROUTERS:
+        app.include_router(router)
     return app, live.sockets.asgi(app)
 
 

@@ -2,12 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from chatcluster_common.clock import Timestamp
+from chatcluster_message import reactions
 
 ConversationType = Literal["direct", "group", "channel"]
 Role = Literal["owner", "admin", "member"]
+Visibility = Literal["public", "private"]
+Posting = Literal["members", "admins"]
+_NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=_NO_CONTROLS)]
+Topic = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=_NO_CONTROLS)]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Seq = Annotated[int, Field(ge=0, le=2**53 - 1)]
 
@@ -26,18 +32,35 @@ class Member(BaseModel):
     joined_at: Timestamp
 
 
+class Pin(BaseModel):
+    """A message that a conversation keeps at hand."""
+
+    message_id: str
+    pinned_by: str
+    pinned_at: Timestamp
+
+
 class Conversation(BaseModel):
     """A conversation as its members see it."""
 
     id: str = Field(examples=["0198c1a2-7b3c-7def-8123-456789abcdef"])
     type: ConversationType
     name: str | None = Field(description="None for direct conversations.")
+    topic: str | None = None
+    visibility: Visibility = Field(
+        default="private", description="A public channel stands in the directory, and anybody may join it."
+    )
+    posting: Posting = Field(default="members", description="Who may send messages.")
+    retention_days: int | None = Field(default=None, description="Older messages are removed; null keeps them.")
     members: list[Member]
+    pins: list[Pin] = Field(default=[], description="The one pinned last comes last.")
     created_by: str
     created_at: Timestamp
-    updated_at: Timestamp = Field(description="When name or members last changed.")
+    updated_at: Timestamp = Field(description="When anything but its messages last changed.")
+    first_seq: int = Field(default=1, description="Messages with a lower `seq` were removed.")
     last_seq: int = Field(description="The newest message's `seq`; may be a moment behind.")
     last_message_at: Timestamp | None
+    revision: int = Field(default=0, exclude=True)
 
     @property
     def member_ids(self) -> list[str]:
@@ -45,10 +68,18 @@ class Conversation(BaseModel):
         return [member.user_id for member in self.members]
 
 
+class OwnConversation(Conversation):
+    """A conversation with what is the caller's own in it. Each number may be a moment behind."""
+
+    last_read_seq: int = Field(description="The caller's read mark.")
+    unread: int = Field(description="Messages after it.")
+    mentions: int = Field(description="Those of them that mention the caller; counted up to 100.")
+
+
 class ConversationPage(BaseModel):
     """Conversations, the newest first."""
 
-    items: list[Conversation]
+    items: list[OwnConversation]
     next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last.")
 
 
@@ -57,9 +88,52 @@ class CreateConversation(Request):
 
     type: ConversationType
     members: list[Id] = Field(max_length=10_000, description="User ids. Exactly one other person for `direct`.")
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)] | None = Field(
-        default=None, description="Not for `direct`.", examples=["Release party"]
+    name: Name | None = Field(default=None, description="Not for `direct`.", examples=["Release party"])
+    topic: Topic | None = Field(default=None, description="Not for `direct`.")
+    visibility: Visibility = Field(default="private", description="`public` for channels alone.")
+    posting: Posting = Field(default="members", description="`admins` for channels alone.")
+
+
+class ChangeConversation(Request):
+    """What is to change; a field that is left out stays as it is."""
+
+    name: Name | None = Field(default=None, description="Null takes the name away.")
+    topic: Topic | None = Field(default=None, description="Null takes the topic away.")
+    visibility: Visibility = "private"
+    posting: Posting = "members"
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = Field(
+        default=None, description="Null keeps messages for ever. The owner's to decide."
     )
+
+
+class ChangeMember(Request):
+    """A member's new role. `owner` hands the conversation over: the caller is an admin from then on."""
+
+    role: Role
+
+
+class DirectoryEntry(BaseModel):
+    """A public channel."""
+
+    id: str
+    name: str
+    topic: str | None
+    member_count: int
+    created_at: Timestamp
+    joined: bool = Field(description="Whether the caller is in it.")
+
+
+class Directory(BaseModel):
+    """Public channels by name."""
+
+    items: list[DirectoryEntry]
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last.")
+
+
+class PinnedMessages(BaseModel):
+    """The pinned messages, the one pinned last first."""
+
+    items: list["Message"]
 
 
 class AddMember(Request):
@@ -69,17 +143,17 @@ class AddMember(Request):
 
 
 class Attachment(BaseModel):
-    """A file as the file service described it after the upload; what else that answer holds is left out."""
+    """A file of a message, as the file service describes it; `GET /files/{id}` has the rest."""
 
     model_config = ConfigDict(extra="ignore")
 
-    id: Id
-    name: str = Field(min_length=1, max_length=255)
-    content_type: str = Field(min_length=1, max_length=127)
-    size: int = Field(ge=0, description="Bytes.")
-    width: int | None = Field(default=None, ge=1)
-    height: int | None = Field(default=None, ge=1)
-    thumbnails: list["AttachmentThumbnail"] = Field(default=[], max_length=8)
+    id: str
+    name: str
+    content_type: str
+    size: int = Field(description="Bytes.")
+    width: int | None = Field(default=None, description="Pixels; images only.")
+    height: int | None = Field(default=None, description="Pixels; images only.")
+    thumbnails: list["AttachmentThumbnail"] = []
 
 
 class AttachmentThumbnail(BaseModel):
@@ -87,9 +161,23 @@ class AttachmentThumbnail(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    size: Annotated[str, StringConstraints(pattern=r"^[a-z]{1,16}$")]
-    width: int = Field(ge=1)
-    height: int = Field(ge=1)
+    size: str
+    width: int
+    height: int
+
+
+Body = Annotated[
+    str,
+    StringConstraints(max_length=20_000),
+    Field(description="Text; may be empty when there are attachments.", examples=["Hi"]),
+]
+Emoji = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    AfterValidator(reactions.normal_form),
+    Field(description="One emoji, or a short code such as `:tada:`.", examples=["👍"]),
+]
+Deletion = Literal["sender", "moderated", "erased"]
 
 
 class SendMessage(Request):
@@ -99,27 +187,62 @@ class SendMessage(Request):
         description="Chosen by the client, unique for each of its messages for ever: a UUID.",
         examples=["5d0c2a1e-97a5-4b52-a9b0-5a4a4a4f9f10"],
     )
-    body: str = Field(max_length=20_000, description="Text; may be empty when there are attachments.", examples=["Hi"])
-    attachments: list[Attachment] = Field(default=[], max_length=10)
+    body: Body
+    thread_root: Id | None = Field(
+        default=None, description="The message this answers: one of the same conversation that is no reply itself."
+    )
+    attachments: list[Id] = Field(
+        default=[], max_length=10, description="Ids of files that the caller has uploaded and not yet used elsewhere."
+    )
 
 
 class Message(BaseModel):
-    """A message."""
+    """A message. Of two versions the one with the higher `revision` counts."""
 
     id: str
     conversation_id: str
     seq: int = Field(description="Its place in the conversation: 1, 2, 3, … without a gap.")
     sender_id: str
     client_id: str
-    body: str
-    attachments: list[Attachment]
-    mentions: list[str]
-    thread_root: str | None
-    reply_count: int
-    reactions: dict[str, list[str]]
+    body: str = Field(description="Empty once it is deleted.")
+    attachments: list[Attachment] = []
+    mentions: list[str] = Field(default=[], description="The members whom the text names; by `@here`, those online.")
+    mentions_all: bool = Field(default=False, description="`@all`: every member besides is mentioned.")
+    thread_root: str | None = Field(default=None, description="The message whose thread this belongs to.")
+    reply_count: int = Field(default=0, description="Replies in its thread, deleted ones too.")
+    reactions: dict[str, list[str]] = Field(default={}, description="User ids by emoji.")
     created_at: Timestamp
-    edited_at: Timestamp | None
-    deleted_at: Timestamp | None
+    edited_at: Timestamp | None = None
+    deleted_at: Timestamp | None = None
+    deletion: Deletion | None = Field(
+        default=None, description="Who deleted it: its sender, an admin or moderator, or its sender's account is gone."
+    )
+    revision: int = Field(default=0, description="Rises with each change of the message.")
+
+
+class EditMessage(Request):
+    """The new text of a message."""
+
+    body: Body
+
+
+class Version(BaseModel):
+    """A text that a message had before an edit."""
+
+    body: str
+    edited_at: Timestamp = Field(description="When it was replaced.")
+
+
+class History(BaseModel):
+    """Earlier texts of a message."""
+
+    items: list[Version] = Field(description="The oldest first; the last 50 are kept.")
+
+
+class PersonIds(BaseModel):
+    """People."""
+
+    items: list[str]
 
 
 class HistoryQuery(Request):
@@ -128,6 +251,7 @@ class HistoryQuery(Request):
     before_seq: Seq | None = Field(default=None, description="Older than this, the newest first.")
     after_seq: Seq | None = Field(default=None, description="Newer than this, the oldest first.")
     limit: int = Field(default=50, ge=1, le=200)
+    thread_root: Id | None = Field(default=None, description="Only replies in this message's thread.")
 
 
 class MessagePage(BaseModel):
@@ -175,16 +299,39 @@ class MarkEvent(MarkRead):
     conversation_id: Id
 
 
+class EditEvent(EditMessage):
+    """`message:edit`."""
+
+    id: Id
+
+
+class MessageEvent(Request):
+    """`message:delete`."""
+
+    id: Id
+
+
+class ReactionEvent(MessageEvent):
+    """`reaction:add`, `reaction:remove`."""
+
+    emoji: Emoji
+
+
 class SyncEvent(Request):
     """`sync`: the newest `seq` the client has without a gap, by conversation."""
 
     conversations: dict[Id, Seq] = Field(max_length=500)
+    changed_since: AwareDatetime | None = Field(
+        default=None, description="`as_of` of the last `sync`: older messages that changed since then come too."
+    )
 
 
 class SyncResult(BaseModel):
     """What the client missed."""
 
     messages: list[Message] = Field(description="By conversation, each in order of `seq`.")
+    changed: list[Message] = Field(description="Older messages as they are now, where `changed_since` was given.")
+    as_of: Timestamp = Field(description="Send it as `changed_since` next time.")
     more: list[str] = Field(description="Conversations with more: call again from the newest `seq` received.")
     reload: list[str] = Field(
         description="Conversations that cannot be continued: the caller is not in them, or is ahead of the store."
@@ -201,4 +348,7 @@ class InternalMember(BaseModel):
 class InternalMembers(BaseModel):
     """A conversation's members, for other services."""
 
+    id: str
+    type: ConversationType
+    name: str | None
     items: list[InternalMember]

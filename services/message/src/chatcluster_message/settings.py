@@ -12,7 +12,11 @@ class MessageSettings(KafkaSettings):
     mongodb_url: SecretStr
     mongodb_database: str = Field(default="chat", pattern=r"^[A-Za-z0-9_-]{1,38}$")
     redis_url: SecretStr
-    user_url: str = Field(description="The user service, asked whether people exist.")
+    user_url: str = Field(description="The user service, asked who people are and whom they block.")
+    file_url: str = Field(description="The file service, asked for the files of a message.")
+    presence_url: str = Field(
+        default="", description="The presence service, asked who is online for `@here`; empty: it mentions nobody."
+    )
     kafka_partitions: int = Field(default=12, ge=1, description="Of a topic that does not exist yet.")
     kafka_replication: int = Field(default=1, ge=1, description="Of a topic that does not exist yet.")
     startup_seconds: float = Field(default=60.0, gt=0, description="How long to wait for the stores before giving up.")

@@ -1,0 +1,103 @@
+"""Conversations and who is in them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
+from pymongo.errors import DuplicateKeyError
+
+from chatcluster_message.models import Conversation
+from chatcluster_message.store.base import Database, Document
+
+
+class Conversations:
+    """The collection `conversations`."""
+
+    def __init__(self, db: Database) -> None:
+        self._conversations = db.get_collection("conversations")
+
+    async def ensure_indexes(self) -> None:
+        """Create the indexes that are missing."""
+        await self._conversations.create_index([("members.user_id", ASCENDING), ("_id", DESCENDING)], name="member")
+        await self._conversations.create_index("direct_key", unique=True, sparse=True, name="direct")
+
+    async def insert(self, conversation: Conversation, direct_key: str | None) -> Conversation:
+        """Store a new conversation; of a direct one that exists already, return the first."""
+        document = _document(conversation)
+        if direct_key is not None:
+            document["direct_key"] = direct_key
+        try:
+            await self._conversations.insert_one(document)
+        except DuplicateKeyError:
+            found = await self._conversations.find_one({"direct_key": direct_key})
+            if direct_key is None or found is None:
+                raise
+            return _conversation(found)
+        return conversation
+
+    async def direct(self, direct_key: str) -> Conversation | None:
+        """The direct conversation of that key."""
+        found = await self._conversations.find_one({"direct_key": direct_key})
+        return _conversation(found) if found else None
+
+    async def get(self, conversation_id: str) -> Conversation | None:
+        """One conversation."""
+        found = await self._conversations.find_one({"_id": conversation_id})
+        return _conversation(found) if found else None
+
+    async def get_many(self, ids: Sequence[str]) -> dict[str, Conversation]:
+        """Those of `ids` that exist."""
+        found = await self._conversations.find({"_id": {"$in": list(ids)}}).to_list()
+        return {document["_id"]: _conversation(document) for document in found}
+
+    async def of_person(self, user_id: str, *, before: str | None, limit: int) -> list[Conversation]:
+        """A person's conversations, the newest first, older than the id `before`."""
+        query: Document = {"members.user_id": user_id}
+        if before:
+            query["_id"] = {"$lt": before}
+        found = await self._conversations.find(query).sort("_id", DESCENDING).limit(limit).to_list()
+        return [_conversation(document) for document in found]
+
+    async def rooms_of(self, user_id: str) -> dict[str, int]:
+        """`last_seq` of each conversation that a person is in."""
+        found = await self._conversations.find({"members.user_id": user_id}, {"last_seq": 1}).to_list()
+        return {document["_id"]: document["last_seq"] for document in found}
+
+    async def replace(self, before: Conversation, after: Conversation) -> Conversation | None:
+        """Write what people decide on, unless it has changed since `before` was read: then None, and try again."""
+        document = _document(after)
+        for name in _WRITTEN_BY_OTHERS:
+            del document[name]
+        document["revision"] = before.revision + 1
+        updated = await self._conversations.find_one_and_update(
+            {"_id": before.id, "revision": before.revision},
+            {"$set": document},
+            return_document=ReturnDocument.AFTER,
+        )
+        return _conversation(updated) if updated else None
+
+    async def raise_last_seq(self, newest: Mapping[str, tuple[int, datetime]]) -> None:
+        """Note the newest message of conversations, as (seq, created_at). The notes never go back."""
+        await self._conversations.bulk_write(
+            [
+                UpdateOne({"_id": conversation_id}, {"$max": {"last_seq": seq, "last_message_at": at}})
+                for conversation_id, (seq, at) in newest.items()
+            ],
+            ordered=False,
+        )
+
+
+_WRITTEN_BY_OTHERS = ("_id", "created_by", "created_at", "last_seq", "last_message_at", "first_seq")
+
+
+def _document(conversation: Conversation) -> Document:
+    return {
+        **conversation.model_dump(exclude={"id"}),
+        "_id": conversation.id,
+        "revision": conversation.revision,
+    }
+
+
+def _conversation(document: Mapping[str, Any]) -> Conversation:
+    return Conversation.model_validate({**document, "id": document["_id"]})
