@@ -5,9 +5,7 @@ import io
 import socket
 import threading
 import time
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,9 @@ import pytest
 from PIL import Image
 
 from chatcluster_testing.cable import running_cable
-from chatcluster_testing.peers import Peers, running_peers
-from chatcluster_testing.process import Service, running_service, wait_until
+from chatcluster_testing.files import Files, picture, running_files
+from chatcluster_testing.peers import running_peers
+from chatcluster_testing.process import running_service, wait_until
 from chatcluster_testing.s3 import S3
 from chatcluster_testing.tokens import TokenAuthority
 
@@ -27,67 +26,15 @@ BOUNDARY = "-------------boundary"
 MULTIPART = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
-@dataclass
-class World:
-    """A running file service and all it speaks to."""
-
-    service: Service
-    s3: S3
-    bucket: str
-    peers: Peers
-    tokens: TokenAuthority
-    http: httpx.Client
-
-    def auth(self, user_id: str) -> dict[str, str]:
-        return self.tokens.authorization(user_id)
-
-    def upload(
-        self, user_id: str, *files: tuple[str, bytes], conversation_id: str = "", status: int = 201
-    ) -> list[dict[str, Any]]:
-        response = self.http.post(
-            "/api/v1/files",
-            files=[("file", (name, content)) for name, content in files],
-            data={"conversation_id": conversation_id} if conversation_id else {},
-            headers=self.auth(user_id),
-        )
-        assert response.status_code == status, response.text
-        return response.json().get("items", [])
-
-    def get(self, user_id: str, path: str, **headers: str) -> httpx.Response:
-        return self.http.get(f"/api/v1/files/{path}", headers=self.auth(user_id) | headers)
-
-    def conversation(self, **roles: str) -> str:
-        """A conversation of these users, by id, with their roles."""
-        conversation_id = str(uuid.uuid4())
-        self.peers.members[conversation_id] = roles
-        return conversation_id
-
-
 @pytest.fixture(scope="module")
-def world(s3: S3, tokens: TokenAuthority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    bucket = s3.create_bucket()
-    with running_peers() as peers:
-        env = s3.env(bucket) | {
-            "CHAT_MESSAGE_URL": peers.url,
-            "CHAT_MAX_FILE_BYTES": str(MAX_FILE_BYTES),
-            "CHAT_MAX_IMAGE_PIXELS": "4000000",
-            "CHAT_UPLOAD_IDLE_SECONDS": "2",
-        }
-        folder = tmp_path_factory.mktemp("file")
-        with (
-            running_service("file", folder, env, jwks_file=tokens.jwks_file) as service,
-            httpx.Client(base_url=service.url, timeout=60) as http,
-        ):
-            yield World(service, s3, bucket, peers, tokens, http)
-
-
-def picture(width: int, height: int, kind: str = "JPEG", **options: Any) -> bytes:
-    """An image, its left half red and its right half blue."""
-    image = Image.new("RGB", (width, height), "red")
-    image.paste("blue", (width // 2, 0, width, height))
-    out = io.BytesIO()
-    image.save(out, kind, **options)
-    return out.getvalue()
+def world(s3: S3, tokens: TokenAuthority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
+    env = {
+        "CHAT_MAX_FILE_BYTES": str(MAX_FILE_BYTES),
+        "CHAT_MAX_IMAGE_PIXELS": "4000000",
+        "CHAT_UPLOAD_IDLE_SECONDS": "2",
+    }
+    with running_files(s3, tokens, tmp_path_factory.mktemp("file"), env) as files:
+        yield files
 
 
 def part(name: str, content: bytes, filename: str | None = None) -> bytes:
@@ -99,7 +46,7 @@ def part(name: str, content: bytes, filename: str | None = None) -> bytes:
 END = f"--{BOUNDARY}--\r\n".encode()
 
 
-def test_a_file_comes_back_as_it_was_sent(world: World) -> None:
+def test_a_file_comes_back_as_it_was_sent(world: Files) -> None:
     content = b"The quick brown fox.\n" * 1000
     (file,) = world.upload("ann", ("notes.txt", content))
     assert file["name"] == "notes.txt"
@@ -122,7 +69,7 @@ def test_a_file_comes_back_as_it_was_sent(world: World) -> None:
     assert "private" in answer.headers["cache-control"]
 
 
-def test_an_empty_file_is_a_file(world: World) -> None:
+def test_an_empty_file_is_a_file(world: Files) -> None:
     (file,) = world.upload("ann", ("empty", b""))
     assert (file["size"], file["content_type"]) == (0, "application/octet-stream")
     answer = world.get("ann", f"{file['id']}/content")
@@ -131,7 +78,7 @@ def test_an_empty_file_is_a_file(world: World) -> None:
 
 
 @pytest.mark.parametrize("conversation_first", [True, False])
-def test_members_of_the_conversation_may_read_and_others_may_not(world: World, conversation_first: bool) -> None:
+def test_members_of_the_conversation_may_read_and_others_may_not(world: Files, conversation_first: bool) -> None:
     conversation_id = world.conversation(ann="member", bob="member", mod="admin")
     field = part("conversation_id", conversation_id.encode())
     file_part = part("file", b"for us", "us.txt")
@@ -152,7 +99,7 @@ def test_members_of_the_conversation_may_read_and_others_may_not(world: World, c
     assert world.http.delete(url, headers=world.auth("mod")).status_code == 204
 
 
-def test_membership_is_asked_once_for_many_reads(world: World) -> None:
+def test_membership_is_asked_once_for_many_reads(world: Files) -> None:
     conversation_id = world.conversation(ann="member", bob="member")
     (file,) = world.upload("ann", ("a.txt", b"text"), conversation_id=conversation_id)
     for _ in range(10):
@@ -160,7 +107,7 @@ def test_membership_is_asked_once_for_many_reads(world: World) -> None:
     assert world.peers.calls.count(f"/internal/conversations/{conversation_id}/members") == 1
 
 
-def test_upload_to_a_conversation_of_others_is_refused_and_leaves_nothing(world: World) -> None:
+def test_upload_to_a_conversation_of_others_is_refused_and_leaves_nothing(world: Files) -> None:
     conversation_id = world.conversation(bob="owner")
     before = world.s3.objects(world.bucket)
     world.upload("ann", ("a.txt", b"text"), conversation_id=conversation_id, status=404)
@@ -170,7 +117,7 @@ def test_upload_to_a_conversation_of_others_is_refused_and_leaves_nothing(world:
     assert world.s3.objects(world.bucket) == before
 
 
-def test_the_owner_reads_while_the_message_service_is_away_and_others_get_503(world: World) -> None:
+def test_the_owner_reads_while_the_message_service_is_away_and_others_get_503(world: Files) -> None:
     conversation_id = world.conversation(ann="member", bob="member")
     (file,) = world.upload("ann", ("a.txt", b"text"), conversation_id=conversation_id)
     other = world.conversation(bob="member")
@@ -190,7 +137,7 @@ def test_the_owner_reads_while_the_message_service_is_away_and_others_get_503(wo
         world.peers.failing = False
 
 
-def test_fifty_megabytes_pass_through_without_filling_memory(world: World) -> None:
+def test_fifty_megabytes_pass_through_without_filling_memory(world: Files) -> None:
     block = bytes(range(256)) * 256  # 64 KiB
     count = 50 * MIB // len(block)
     digest = hashlib.sha256()
@@ -247,7 +194,7 @@ def peak_memory(pid: int) -> int:
         ("bytes=x-y", 200, b"0123456789", None),
     ],
 )
-def test_ranges(world: World, header: str | None, status: int, expected: bytes, content_range: str | None) -> None:
+def test_ranges(world: Files, header: str | None, status: int, expected: bytes, content_range: str | None) -> None:
     (file,) = world.upload("ann", ("digits", b"0123456789"))
     headers = {"Range": header} if header else {}
     answer = world.get("ann", f"{file['id']}/content", **headers)
@@ -260,7 +207,7 @@ def test_ranges(world: World, header: str | None, status: int, expected: bytes, 
         assert answer.headers["accept-ranges"] == "bytes"
 
 
-def test_conditional_requests(world: World) -> None:
+def test_conditional_requests(world: Files) -> None:
     (file,) = world.upload("ann", ("digits", b"0123456789"))
     path = f"{file['id']}/content"
     etag = world.get("ann", path).headers["etag"]
@@ -287,7 +234,7 @@ def test_conditional_requests(world: World) -> None:
         ("nul.txt", "_nul.txt"),
     ],
 )
-def test_hostile_names_become_harmless(world: World, sent: str, kept: str) -> None:
+def test_hostile_names_become_harmless(world: Files, sent: str, kept: str) -> None:
     body = part("file", b"x", sent) + END
     answer = world.http.post("/api/v1/files", content=body, headers=world.auth("ann") | MULTIPART)
     assert answer.status_code == 201
@@ -307,7 +254,7 @@ def test_hostile_names_become_harmless(world: World, sent: str, kept: str) -> No
         ("prog.jpg", b"\x7fELF\x02\x01\x01" + b"\0" * 100),
     ],
 )
-def test_what_could_run_is_never_served_as_what_runs(world: World, name: str, content: bytes) -> None:
+def test_what_could_run_is_never_served_as_what_runs(world: Files, name: str, content: bytes) -> None:
     (file,) = world.upload("ann", (name, content))
     answer = world.get("ann", f"{file['id']}/content")
     served = answer.headers["content-type"]
@@ -316,7 +263,7 @@ def test_what_could_run_is_never_served_as_what_runs(world: World, name: str, co
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF"])
-def test_images_get_thumbnails(world: World, kind: str) -> None:
+def test_images_get_thumbnails(world: Files, kind: str) -> None:
     (file,) = world.upload("ann", (f"picture.{kind.lower()}", picture(1600, 800, kind)))
     assert file["content_type"] == f"image/{kind.lower()}"
     assert (file["width"], file["height"]) == (1600, 800)
@@ -340,7 +287,7 @@ def is_red(pixel: Any) -> bool:
     return pixel[0] > 200 and pixel[1] < 60 and pixel[2] < 60
 
 
-def test_thumbnails_are_upright_and_carry_no_metadata(world: World) -> None:
+def test_thumbnails_are_upright_and_carry_no_metadata(world: Files) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise by a quarter
     exif[0x010F] = "Camera"
@@ -366,18 +313,17 @@ def test_thumbnails_are_upright_and_carry_no_metadata(world: World) -> None:
     ],
     ids=["cut", "no chunks", "bomb", "gif", "webp"],
 )
-def test_an_image_that_cannot_be_read_is_a_file_without_thumbnails(world: World, content: bytes) -> None:
-    (file,) = world.upload("ann", ("hostile.png", content))
-    assert file["thumbnails"] == []
-    assert file["width"] is None
-    assert world.get("ann", f"{file['id']}/thumbnails/small").status_code == 404
-    assert world.get("ann", f"{file['id']}/content").content == content
+def test_an_image_that_cannot_be_made_safe_is_refused_and_leaves_nothing(world: Files, content: bytes) -> None:
+    before = world.s3.objects(world.bucket)
+    answer = world.http.post("/api/v1/files", files={"file": ("hostile.png", content)}, headers=world.auth("ann"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "image_refused")
+    assert world.s3.objects(world.bucket) == before
 
 
-def test_delete_removes_everything(world: World) -> None:
+def test_delete_removes_everything(world: Files) -> None:
     before = world.s3.objects(world.bucket)
     (file,) = world.upload("ann", ("picture.png", picture(300, 300, "PNG")))
-    assert len(world.s3.objects(world.bucket) - before) == 5
+    assert len(world.s3.objects(world.bucket) - before) == 9
     url = f"/api/v1/files/{file['id']}"
     assert world.http.delete(url, headers=world.auth("ann")).status_code == 204
     assert world.s3.objects(world.bucket) == before
@@ -389,7 +335,7 @@ def test_delete_removes_everything(world: World) -> None:
     "file_id",
     ["x", "..%2F..%2Fmeta", "0198C1A2-7B3C-7DEF-8123-456789ABCDEF", "6c0e5e0a-35a5-4a0a-9d0e-0f7b6a3c2d1e"],
 )
-def test_ids_that_are_none_are_not_found(world: World, file_id: str) -> None:
+def test_ids_that_are_none_are_not_found(world: Files, file_id: str) -> None:
     assert world.get("ann", file_id).status_code == 404
 
 
@@ -410,7 +356,7 @@ def test_ids_that_are_none_are_not_found(world: World, file_id: str) -> None:
     ],
 )
 def test_bad_uploads_are_refused_and_leave_nothing(
-    world: World, body: bytes, headers: dict[str, str], status: int
+    world: Files, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     before = world.s3.objects(world.bucket)
     answer = world.http.post("/api/v1/files", content=body, headers=world.auth("ann") | headers)
@@ -419,7 +365,7 @@ def test_bad_uploads_are_refused_and_leave_nothing(
     assert world.s3.objects(world.bucket) == before
 
 
-def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(world: World) -> None:
+def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(world: Files) -> None:
     before = world.s3.objects(world.bucket)
     block = b"x" * MIB
 
@@ -438,14 +384,14 @@ def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(world: World) ->
     assert world.s3.unfinished_uploads(world.bucket) == []
 
 
-def test_a_body_declared_too_large_is_refused_before_it_is_sent(world: World) -> None:
+def test_a_body_declared_too_large_is_refused_before_it_is_sent(world: Files) -> None:
     with connect(world.service.url) as connection:
         connection.sendall(upload_head(world.auth("ann"), f"Content-Length: {50 << 30}"))
         assert b" 413 " in connection.recv(4096).split(b"\r\n")[0]
 
 
 @pytest.mark.parametrize("how", ["client goes", "client stalls"])
-def test_an_upload_that_ends_early_leaves_nothing(world: World, how: str) -> None:
+def test_an_upload_that_ends_early_leaves_nothing(world: Files, how: str) -> None:
     before = world.s3.objects(world.bucket)
     with connect(world.service.url) as connection:
         connection.sendall(upload_head(world.auth("ann"), f"Content-Length: {30 * MIB}"))
@@ -472,7 +418,7 @@ def upload_head(auth: dict[str, str], *more: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def test_uploads_side_by_side(world: World) -> None:
+def test_uploads_side_by_side(world: Files) -> None:
     results: list[list[dict[str, Any]]] = []
 
     def send(number: int) -> None:
@@ -489,14 +435,15 @@ def test_uploads_side_by_side(world: World) -> None:
         assert file["sha256"] == hashlib.sha256(bytes([number]) * 6 * MIB).hexdigest()
 
 
-def test_metrics_and_openapi(world: World) -> None:
+def test_metrics_and_openapi(world: Files) -> None:
     world.upload("ann", ("a.txt", b"text"))
     metrics = world.http.get("/metrics").text
     assert 'chat_file_uploads_total{result="stored"}' in metrics
     assert "chat_file_s3_seconds_bucket" in metrics
     document = world.http.get("/openapi.json").json()
-    operations = {o["operationId"] for path in document["paths"].values() for o in path.values()}
-    assert operations == {"uploadFiles", "getFile", "deleteFile", "getFileContent", "getFileThumbnail"}
+    operations = {o["operationId"]: o for path in document["paths"].values() for o in path.values()}
+    assert set(operations) >= {"uploadFiles", "getFileContent", "createResumableUpload", "completeDirectUpload"}
+    assert not any(path.startswith("/internal") for path in document["paths"])
 
 
 def test_a_store_that_goes_away_means_503_and_nothing_is_needed_when_it_returns(

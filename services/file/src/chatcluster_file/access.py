@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from chatcluster_common import errors
+
 _FRESH_SECONDS = 5.0
 """How long someone removed from a conversation may still read its files."""
 _DOUBT_SECONDS = 1.0
@@ -42,6 +44,11 @@ class Memberships:
             if len(self._known) > _MOST_CONVERSATIONS:
                 self._known.popitem(last=False)
         return roles.get(user_id)
+
+    async def require(self, conversation_id: str, user_id: str) -> None:
+        """404 for someone who is not in the conversation."""
+        if await self.role(conversation_id, user_id) is None:
+            raise errors.not_found("conversation")
 
     async def _ask(self, conversation_id: str) -> dict[str, str]:
         answer = await self._message.get(f"/internal/conversations/{quote(conversation_id, safe='')}/members")

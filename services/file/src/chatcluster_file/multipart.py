@@ -1,6 +1,5 @@
 """`multipart/form-data` (RFC 7578) as a stream of events: nothing of a file is kept here, in memory or on disk."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
 from chatcluster_common.errors import Problem
+from chatcluster_file.body import in_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ async def events(content_type: str, body: AsyncIterator[bytes], *, idle_seconds:
     found = _Events()
     try:
         parser = MultipartParser(options[b"boundary"], found.callbacks())  # pyright: ignore[reportArgumentType]
-        async for chunk in _in_time(body, idle_seconds):
+        async for chunk in in_time(body, idle_seconds):
             if chunk:
                 parser.write(chunk)
             for event in found.pending:
@@ -114,15 +114,3 @@ async def events(content_type: str, body: AsyncIterator[bytes], *, idle_seconds:
         raise malformed("it ended early") from error
     if not found.ended:
         raise malformed("it ended early")
-
-
-async def _in_time(body: AsyncIterator[bytes], idle_seconds: float) -> AsyncGenerator[bytes]:
-    while True:
-        try:
-            async with asyncio.timeout(idle_seconds):
-                chunk = await anext(body, None)
-        except TimeoutError as error:
-            raise Problem(408, "timeout", f"Nothing was sent for {idle_seconds:g} s.") from error
-        if chunk is None:
-            return
-        yield chunk

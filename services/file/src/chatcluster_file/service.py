@@ -1,269 +1,151 @@
-"""The rules: what an upload must be, who may read and delete, and that nothing stays of what failed."""
+"""The rules about files that are there: who may read and delete, which message has them."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator
+from collections.abc import Iterable
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 from chatcluster_common import errors, logs
-from chatcluster_common.clock import utc_now
-from chatcluster_common.ids import new_id
-from chatcluster_file import content, names
+from chatcluster_common.auth import Principal
+from chatcluster_common.permissions import Permission, Scope
 from chatcluster_file.access import MODERATORS, Memberships
-from chatcluster_file.images import Thumbnailer
-from chatcluster_file.models import File, ThumbnailSize
-from chatcluster_file.multipart import Event, PartBegin, PartData, PartEnd
-from chatcluster_file.settings import FileSettings
-from chatcluster_file.store import Download, FileStore, content_key, thumbnail_key
+from chatcluster_file.bucket import Download
+from chatcluster_file.intake import Intake
+from chatcluster_file.models import Attach, File, Record, State, ThumbnailSize
+from chatcluster_file.store import FileStore, content_key, thumbnail_key
 
 log = logs.get_logger(__name__)
 
-MAX_FILES = 20
-"""Files in one upload."""
-MAX_BODY_OVERHEAD = 64 * 1024
-"""What part headers and fields may add to an upload, bytes."""
-_MAX_FIELD_BYTES = 256
-_MAX_FIELDS = 10
-_QUEUE_SECONDS = 5.0
-_CLEAN_UP_SECONDS = 60.0
-
-UPLOADS = Counter("chat_file_uploads_total", "Uploads ended, by result.", ["result"])
-UPLOADED_BYTES = Counter("chat_file_uploaded_bytes_total", "Bytes of files stored.")
-UPLOADING = Gauge("chat_file_uploads_in_progress", "Uploads under way.")
 DOWNLOADS = Counter("chat_file_downloads_total", "Contents and thumbnails whose download began.", ["kind"])
 
 
-class FileService:
-    """Uploads, reads and deletes files on behalf of a signed-in user."""
+def may_moderate(user: Principal) -> bool:
+    """Whether someone is a moderator of the platform, and their token good for that."""
+    return user.may(Permission.MODERATE) and user.in_scope(Scope.MODERATION)
 
-    def __init__(
-        self, settings: FileSettings, store: FileStore, memberships: Memberships, thumbnailer: Thumbnailer
-    ) -> None:
-        self._settings = settings
+
+class FileService:
+    """Reads and deletes files for a signed-in user; binds them to messages for the message service."""
+
+    def __init__(self, store: FileStore, memberships: Memberships, intake: Intake) -> None:
         self._store = store
         self._memberships = memberships
-        self._thumbnailer = thumbnailer
-        self._slots = asyncio.Semaphore(settings.max_uploads)
-        self._busy = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._intake = intake
 
-    async def upload(self, owner_id: str, events: AsyncIterator[Event]) -> list[File]:
-        """Store the files of a multipart body, all or none.
+    async def get(self, user: Principal, file_id: str, *, moderation: bool = False) -> Record:
+        """A file that the user may read, or 404.
 
-        Problems: 400 malformed, 404 for a conversation the owner is not in, 413 for a file that is too large, 422 for
-        wrong fields, 503 when the store does not answer or too many uploads are under way.
+        With `moderation` a moderator of the platform may read any file that a message has; each time is logged.
         """
-        try:
-            async with asyncio.timeout(_QUEUE_SECONDS):
-                await self._slots.acquire()
-        except TimeoutError as error:
-            UPLOADS.labels("busy").inc()
-            raise errors.unavailable("Too many uploads are under way. Try again shortly.") from error
-        self._busy += 1
-        self._idle.clear()
-        UPLOADING.inc()
-        try:
-            files = await _Form(owner_id, self._settings, self._store, self._memberships, self._thumbnailer).take(
-                events
-            )
-        except BaseException:
-            UPLOADS.labels("failed").inc()
-            raise
-        finally:
-            self._slots.release()
-            UPLOADING.dec()
-            self._busy -= 1
-            if not self._busy:
-                self._idle.set()
-        UPLOADS.labels("stored").inc()
-        UPLOADED_BYTES.inc(sum(file.size for file in files))
-        return files
-
-    async def get(self, user_id: str, file_id: str) -> File:
-        """A file that the user may read, or 404."""
-        file = await self._find(file_id)
-        if file.owner_id == user_id:
-            return file
-        if file.conversation_id and await self._memberships.role(file.conversation_id, user_id):
-            return file
+        if moderation and not may_moderate(user):
+            raise errors.forbidden("Only a moderator of the platform may ask for moderation.")
+        record = await self._find(file_id)
+        if record.owner_id == user.user_id:
+            return record
+        if record.conversation_id and await self._memberships.role(record.conversation_id, user.user_id):
+            return record
+        if moderation and record.message_id:
+            log.warning("a moderator read a file", moderator_id=user.user_id, file_id=file_id)
+            return record
         raise errors.not_found("file")
 
-    async def open_content(self, file: File, offset: int, length: int) -> Download:
+    async def open_content(self, record: Record, offset: int, length: int) -> Download:
         """`length` bytes of the content from `offset` on; 0 is all."""
-        return await self._open("content", content_key(file.id), offset, length)
+        return await self._open("content", content_key(record.blob_id), offset, length)
 
-    async def open_thumbnail(self, file: File, size: ThumbnailSize) -> Download:
+    async def open_thumbnail(self, record: Record, size: ThumbnailSize) -> Download:
         """The WebP bytes of a thumbnail, or 404 when the file has none of this size."""
-        if size not in {thumbnail.size for thumbnail in file.thumbnails}:
+        if size not in {thumbnail.size for thumbnail in record.thumbnails}:
             raise errors.not_found("thumbnail")
-        return await self._open("thumbnail", thumbnail_key(file.id, size))
+        return await self._open("thumbnail", thumbnail_key(record.blob_id, size))
 
-    async def delete(self, user_id: str, file_id: str) -> None:
-        """Remove the file; for its owner and the moderators of its conversation. Other members get 403."""
-        file = await self.get(user_id, file_id)
-        if file.owner_id != user_id:
-            role = await self._memberships.role(file.conversation_id, user_id) if file.conversation_id else None
+    async def delete(self, user: Principal, file_id: str) -> None:
+        """Remove the file: for its owner, the moderators of its conversation, and those of the platform. Other members
+        get 403."""
+        record = await self._find(file_id)
+        if record.owner_id != user.user_id and not may_moderate(user):
+            role = await self._role(record, user)
+            if role is None:
+                raise errors.not_found("file")
             if role not in MODERATORS:
-                raise errors.forbidden("Only the file's owner or a moderator of its conversation may delete it.")
-        await self._store.delete(file.id, [thumbnail.size for thumbnail in file.thumbnails])
+                raise errors.forbidden("Only the file's owner or a moderator may delete it.")
+        await self._intake.remove(record)
 
-    async def drain(self, seconds: float) -> None:
-        """Wait until the uploads under way are stored, `seconds` at most."""
-        async with asyncio.timeout(seconds):
-            await self._idle.wait()
+    async def attach(self, body: Attach) -> list[File]:
+        """Bind files to a message, all or none of them as far as can be told before. Safe to repeat.
 
-    async def _find(self, file_id: str) -> File:
-        try:
-            canonical = str(uuid.UUID(file_id))
-        except ValueError:
-            canonical = ""
-        file = await self._store.get_file(file_id) if canonical == file_id else None
-        if file is None:
+        Problems: 404 for a file that is not the owner's, 409 for one that has another message or conversation, 422 for
+        one that the virus scanner found something in.
+        """
+        if len(set(body.ids)) != len(body.ids):
+            raise errors.invalid("body.ids", "Name each file once.")
+        records = await asyncio.gather(*(self._find(file_id) for file_id in body.ids))
+        for record in records:
+            self._check_attachable(record, body)
+        return list(await asyncio.gather(*(self._attach(record, body) for record in records)))
+
+    async def release(self, message_id: str, ids: Iterable[str]) -> None:
+        """The message is gone: so are those of the files that were its. Safe to repeat."""
+
+        async def release(file_id: str) -> None:
+            record = await self._store.get(file_id)
+            if record and record.message_id == message_id:
+                await self._intake.remove(record)
+
+        await asyncio.gather(*(release(file_id) for file_id in ids))
+
+    def _check_attachable(self, record: Record, body: Attach) -> None:
+        if record.owner_id != body.owner_id:
             raise errors.not_found("file")
-        return file
+        if record.message_id not in {None, body.message_id}:
+            raise _taken()
+        if record.conversation_id not in {None, body.conversation_id}:
+            raise errors.conflict("other_conversation", "The file was uploaded for another conversation.")
+        if record.state is State.INFECTED:
+            raise errors.Problem(422, "infected", "The virus scanner found something in the file.")
+
+    async def _attach(self, record: Record, body: Attach) -> File:
+        if record.message_id == body.message_id:
+            return record.public()
+        if not await self._store.claim(record.id, body.message_id):
+            raise _taken()
+        bound = record.model_copy(update={"conversation_id": body.conversation_id, "message_id": body.message_id})
+        if not await self._store.attach(bound):
+            raise errors.not_found("file")
+        return bound.public()
+
+    async def _role(self, record: Record, user: Principal) -> str | None:
+        if record.conversation_id is None:
+            return None
+        return await self._memberships.role(record.conversation_id, user.user_id)
+
+    async def _find(self, file_id: str) -> Record:
+        record = await self._store.get(file_id)
+        if record is None:
+            raise errors.not_found("file")
+        if record.state is not State.SCANNING:
+            return record
+        # The verdict, once there is one, is kept with the content.
+        blob = await self._store.blobs.get(record.sha256, record.blob_id)
+        return record.model_copy(update={"state": blob.state}) if blob else record
 
     async def _open(self, kind: str, key: str, offset: int = 0, length: int = 0) -> Download:
-        download = await self._store.open(key, offset, length)
+        download = await self._store.bucket.open(key, offset, length)
         if download is None:  # deleted a moment ago
             raise errors.not_found("file")
         DOWNLOADS.labels(kind).inc()
         return download
 
 
-class _Form:
-    """One upload: takes the form's events, writes contents as they come, and the metadata once all is there."""
-
-    def __init__(
-        self,
-        owner_id: str,
-        settings: FileSettings,
-        store: FileStore,
-        memberships: Memberships,
-        thumbnailer: Thumbnailer,
-    ) -> None:
-        self._owner_id = owner_id
-        self._settings = settings
-        self._store = store
-        self._memberships = memberships
-        self._thumbnailer = thumbnailer
-        self._conversation_id: str | None = None
-        self._fields = 0
-        self._begun: list[str] = []
-
-    async def take(self, events: AsyncIterator[Event]) -> list[File]:
-        files: list[File] = []
-        try:
-            async for event in events:
-                match event:
-                    case PartBegin(name="file", filename=str(filename)):
-                        files.append(await self._file(filename, events))
-                    case PartBegin(name="conversation_id"):
-                        await self._conversation(await self._field(event.name, events))
-                    case PartBegin():
-                        await self._field(event.name, events)
-                    case _:
-                        raise AssertionError("an event outside of a part")
-            if not files:
-                raise errors.invalid("body.file", "Send at least one part named `file` with a file name.")
-            files = [file.model_copy(update={"conversation_id": self._conversation_id}) for file in files]
-            for file in files:
-                await self._store.put_file(file)
-        except BaseException:
-            # A task of its own: what cancels the request must not leave half of it in the store.
-            clean_up = asyncio.create_task(self._clean_up())
-            await asyncio.shield(clean_up)
-            raise
-        return files
-
-    async def _field(self, name: str, events: AsyncIterator[Event]) -> str:
-        self._fields += 1
-        if self._fields > _MAX_FIELDS:
-            raise errors.invalid("body", f"Send no more than {_MAX_FIELDS} fields.")
-        value = bytearray()
-        async for event in events:
-            if isinstance(event, PartEnd):
-                break
-            assert isinstance(event, PartData)  # noqa: S101 the parser's order
-            value += event.data
-            if len(value) > _MAX_FIELD_BYTES:
-                raise errors.invalid("body.field", f"A field has more than {_MAX_FIELD_BYTES} bytes.")
-        return value.decode(errors="replace")
-
-    async def _conversation(self, conversation_id: str) -> None:
-        if self._conversation_id is not None:
-            raise errors.invalid("body.conversation_id", "Send it once.")
-        if not conversation_id:
-            return
-        if await self._memberships.role(conversation_id, self._owner_id) is None:
-            raise errors.not_found("conversation")
-        self._conversation_id = conversation_id
-
-    async def _file(self, filename: str, events: AsyncIterator[Event]) -> File:
-        if len(self._begun) == MAX_FILES:
-            raise errors.invalid("body.file", f"Send no more than {MAX_FILES} files at a time.")
-        file_id = new_id()
-        self._begun.append(file_id)
-        head = bytearray()
-        size = 0
-        async with self._store.upload(content_key(file_id)) as upload:
-            async for event in events:
-                if isinstance(event, PartEnd):
-                    break
-                assert isinstance(event, PartData)  # noqa: S101 the parser's order
-                size += len(event.data)
-                if size > self._settings.max_file_bytes:
-                    raise too_large(self._settings.max_file_bytes)
-                if len(head) < content.HEAD_BYTES:
-                    head += event.data[: content.HEAD_BYTES - len(head)]
-                await upload.write(event.data)
-            written = await upload.finish()
-        file = File(
-            id=file_id,
-            name=names.sanitise(filename),
-            content_type=content.content_type(bytes(head)),
-            size=written.size,
-            sha256=written.sha256,
-            owner_id=self._owner_id,
-            conversation_id=None,
-            created_at=utc_now(),
+def check_released(record: Record) -> None:
+    """409 while the file has not been scanned, 403 when something was found in it."""
+    if record.state is State.SCANNING:
+        raise errors.Problem(
+            409, "not_scanned", "The virus scanner has not seen the file yet.", headers={"Retry-After": "2"}
         )
-        return await self._with_thumbnails(file)
-
-    async def _with_thumbnails(self, file: File) -> File:
-        if file.content_type not in content.IMAGES or file.size > self._settings.max_image_bytes:
-            return file
-        data = await self._store.read(content_key(file.id), self._settings.max_image_bytes)
-        thumbnails = await self._thumbnailer.make(data) if data else None
-        if thumbnails is None:
-            return file
-        for thumbnail, webp in thumbnails.made:
-            await self._store.put(thumbnail_key(file.id, thumbnail.size), webp, "image/webp")
-        return file.model_copy(
-            update={
-                "width": thumbnails.width,
-                "height": thumbnails.height,
-                "thumbnails": [thumbnail for thumbnail, _ in thumbnails.made],
-            }
-        )
-
-    async def _clean_up(self) -> None:
-        for file_id in self._begun:
-            try:
-                async with asyncio.timeout(_CLEAN_UP_SECONDS):
-                    await self._store.delete(file_id, list(ThumbnailSize))
-            except (errors.Problem, TimeoutError):
-                log.warning("content of a failed upload may be left in the store", file_id=file_id)
+    if record.state is State.INFECTED:
+        raise errors.Problem(403, "infected", "The virus scanner found something in the file: it is not given out.")
 
 
-def too_large(limit: int) -> errors.Problem:
-    """413 that says what would be accepted."""
-    return errors.Problem(413, "too_large", f"A file may have {limit} bytes at most.")
-
-
-def check_length(content_length: str | None, settings: FileSettings) -> None:
-    """Refuse by its declared length a body that cannot be right, before any of it is read."""
-    most = MAX_FILES * settings.max_file_bytes + MAX_BODY_OVERHEAD
-    if content_length and content_length.isdigit() and int(content_length) > most:
-        raise too_large(settings.max_file_bytes)
+def _taken() -> errors.Problem:
+    return errors.conflict("attached", "The file belongs to another message, or is being taken for one.")

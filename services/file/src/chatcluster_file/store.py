@@ -1,279 +1,230 @@
-"""The bucket, and the only module that speaks S3.
+"""What is in the bucket, and in which order it is written.
 
-    content/<id>                  the file's bytes
-    thumbnails/<id>/<size>.webp   its thumbnails
-    meta/<id>.json                what is known about it, written last: a file exists only when all of it does
+    content/<blob>, thumbnails/<blob>/<size>.webp   the bytes; `<blob>` is the id of the file that brought them first
+    blobs/<sha256>/<blob>.json                      what is known about them, and where equal content is looked for
+    references/<blob>/<file>                        which files share them
+    condemned/<sha256>/<blob>/<attempt>             somebody is removing them
+    meta/<file>.json                                a file; written last: it exists only when all of it does
+    owners/<person>/<file>.<bytes>                  a person's files: quota, export, erasure
+    unattached/<file>                               files no message has, and uploads under way; what a crash leaves
+    claims/<file>/<holder>                          who takes a file for good: a message, or the collector
+    scanning/<sha256>/<blob>                        content that waits for the virus scanner
+    uploads/<file>.json, uploads/<file>/…, incoming/<file>   resumable and direct uploads under way
+    avatars/<token>.webp, portraits/<person>/<token>         pictures of people
 
-Metadata lives beside the content on purpose. It is written once and read by id alone, so a database would add a second
-store to run, back up and keep in step, and nothing else.
-
-The S3 client is synchronous: calls run in bounded thread pools, uploads apart from the rest, so that neither can starve
-the other. Every call has a time limit; a store that does not answer becomes a 503 promptly.
+Metadata lives beside the content on purpose: it is read by id alone, so that a database would add a second store to
+run, back up and keep in step. What must not be done twice rests on one property that S3 has had since 2020: a read or
+a list sees every write that was acknowledged before it. Each side first writes its own key, then looks for the other's.
 """
 
 import asyncio
-import contextlib
-import io
-import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
-from types import TracebackType
-from typing import Any, BinaryIO, Self, TypeVar, cast
+import uuid
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import quote
 
-import urllib3
-from minio import Minio
-from minio.error import MinioException, S3Error
-from prometheus_client import Counter, Histogram
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from chatcluster_common import errors, logs
-from chatcluster_file.models import File, ThumbnailSize
-from chatcluster_file.pipe import Pipe, PipeBroken
-from chatcluster_file.settings import MIB, FileSettings
+from chatcluster_file.bucket import Bucket
+from chatcluster_file.models import Blob, Content, Record, ThumbnailSize
 
-log = logs.get_logger(__name__)
+_RECORD_BYTES = 1 << 16
 
-PART_BYTES = 5 * MIB
-"""The smallest part that S3 allows: what one upload holds in memory is a small multiple of it."""
-READ_BYTES = 256 * 1024
-
-_CALL_THREADS = 16
-_CALL_SECONDS = 10.0
-_CONNECT_SECONDS = 2.0
-_ANSWER_SECONDS = 10.0
-_ABSENT = {"NoSuchKey", "NoSuchObject", "ResourceNotFound"}
-
-S3_SECONDS = Histogram(
-    "chat_file_s3_seconds",
-    "Time of a call to the object store; of an upload, from its first byte to its last.",
-    ["operation"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
-)
-S3_ERRORS = Counter("chat_file_s3_errors_total", "Calls to the object store that failed.", ["operation"])
-
-T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
-def content_key(file_id: str) -> str:
-    """Where a file's bytes are."""
-    return f"content/{file_id}"
+def content_key(blob_id: str) -> str:
+    """Where a blob's bytes are."""
+    return f"content/{blob_id}"
 
 
-def thumbnail_key(file_id: str, size: ThumbnailSize) -> str:
+def thumbnail_key(blob_id: str, size: ThumbnailSize) -> str:
     """Where one thumbnail is."""
-    return f"thumbnails/{file_id}/{size}.webp"
+    return f"thumbnails/{blob_id}/{size}.webp"
 
 
-def _meta_key(file_id: str) -> str:
-    return f"meta/{file_id}.json"
+def owner_prefix(person: str) -> str:
+    """Under which a person's files are listed. Ids come out of tokens: they are made safe."""
+    return f"owners/{quote(person, safe='')}/"
 
 
-@contextlib.contextmanager
-def _guard(operation: str) -> Generator[None]:
-    """Measures a call and turns what a failing store raises into a 503 problem."""
-    started = time.perf_counter()
+def owner_key(person: str, file_id: str, size: int) -> str:
+    """Says that the person has a file of this size."""
+    return f"{owner_prefix(person)}{file_id}.{size}"
+
+
+def _blob_key(sha256: str, blob_id: str) -> str:
+    return f"blobs/{sha256}/{blob_id}.json"
+
+
+def _reference_key(blob_id: str, file_id: str) -> str:
+    return f"references/{blob_id}/{file_id}"
+
+
+def unattached_key(file_id: str) -> str:
+    """Says that a file has no message yet, or is being uploaded."""
+    return f"unattached/{file_id}"
+
+
+def scanning_key(sha256: str, blob_id: str) -> str:
+    """Says that a blob waits for the scanner."""
+    return f"scanning/{sha256}/{blob_id}"
+
+
+def is_file_id(value: str) -> bool:
+    """Whether this can be a file's id: a UUID as we write them. Nothing else may become part of a key."""
     try:
-        yield
-    except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
-        S3_ERRORS.labels(operation).inc()
-        why = error.code if isinstance(error, S3Error) else type(error).__name__
-        log.warning("object store call failed", operation=operation, reason=why)
-        raise errors.unavailable("The file store does not answer. Try again shortly.") from error
-    finally:
-        S3_SECONDS.labels(operation).observe(time.perf_counter() - started)
+        return str(uuid.UUID(value)) == value
+    except ValueError:
+        return False
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What an upload put into the store."""
+async def read_model(bucket: Bucket, key: str, model: type[M]) -> M | None:
+    """A stored JSON document; None when there is none."""
+    data = await bucket.read(key, _RECORD_BYTES)
+    if data is None:
+        return None
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        raise RuntimeError(f"{key} is damaged") from error
 
-    size: int
-    sha256: str
+
+async def write_model(bucket: Bucket, key: str, value: BaseModel) -> None:
+    """Store a JSON document."""
+    await bucket.put(key, value.model_dump_json().encode(), "application/json")
 
 
-class Upload:
-    """One object on its way to the store, as an S3 multipart upload of `PART_BYTES` parts.
+class Blobs:
+    """Content that is stored once, however many files have it.
 
-    `async with` it: leaving by an exception, or without `finish`, aborts it and leaves nothing in the store.
+    Joining and removing may meet. Who joins first writes a reference, then looks for a condemnation; who removes first
+    writes a condemnation, then looks for references. So at least one of the two sees the other: a remover that sees a
+    reference leaves the content, and a joiner that sees a condemnation, or no content any more, keeps its own copy.
+    Each removal writes a key of its own, so that one that ends does not hide another. Two first uploads of one content
+    at the same moment may both be stored: that costs space and nothing else.
     """
 
-    def __init__(self, pipe: Pipe, put: "asyncio.Future[None]") -> None:
-        self._pipe = pipe
-        self._put = put
+    def __init__(self, bucket: Bucket, *, joinable: Callable[[Blob], bool]) -> None:
+        self._bucket = bucket
+        self._joinable = joinable
 
-    async def write(self, data: bytes) -> None:
-        """Add bytes, held back while the store is slower than the sender. Raises a 503 problem when it fails."""
-        try:
-            await self._pipe.write(data)
-        except PipeBroken as error:
-            await self._put  # says why, if the store did
-            raise errors.unavailable("The file store does not answer. Try again shortly.") from error
+    async def get(self, sha256: str, blob_id: str) -> Blob | None:
+        """What is known about a blob."""
+        return await read_model(self._bucket, _blob_key(sha256, blob_id), Blob)
 
-    async def finish(self) -> Written:
-        """The content is complete: wait until the store has it."""
-        self._pipe.close()
-        await asyncio.shield(self._put)
-        return Written(self._pipe.size, self._pipe.digest.hexdigest())
+    async def join(self, sha256: str, file_id: str) -> Blob | None:
+        """Share content that is there already; None when there is none that can be shared."""
+        for name in await self._bucket.keys(f"blobs/{sha256}/", most=8):
+            blob_id = name.removesuffix(".json")
+            if blob_id == file_id:  # an upload that is ended twice, by two processes
+                return await self.get(sha256, blob_id)
+            await self._refer(sha256, blob_id, file_id)
+            condemned, size, blob = await asyncio.gather(
+                self._bucket.keys(f"condemned/{sha256}/{blob_id}/", most=1),
+                self._bucket.size(content_key(blob_id)),
+                self.get(sha256, blob_id),
+            )
+            if blob and not condemned and size == blob.size and self._joinable(blob):
+                return blob
+            await self.leave(sha256, blob_id, file_id)
+        return None
 
-    async def __aenter__(self) -> Self:
-        return self
+    async def add(self, file_id: str, content: Content) -> Blob:
+        """Content and thumbnails are stored under `file_id`: make them known. Later uploads may join from now on."""
+        blob = Blob(id=file_id, **content.model_dump())
+        await self._refer(blob.sha256, blob.id, file_id)
+        await self.save(blob)
+        return blob
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None):
-        if not self._put.done():
-            self._pipe.break_()
-        await asyncio.wait([self._put])
-        if not self._put.cancelled():
-            self._put.exception()  # seen; the caller has it from `write` or `finish`, or caused it
+    async def _refer(self, sha256: str, blob_id: str, file_id: str) -> None:
+        # First where the collector finds it: what a crash leaves of the next steps.
+        await self._bucket.put(unattached_key(file_id), f"{sha256}/{blob_id}".encode())
+        await self._bucket.put(_reference_key(blob_id, file_id))
 
+    async def save(self, blob: Blob) -> None:
+        """Store what is known about a blob."""
+        await write_model(self._bucket, _blob_key(blob.sha256, blob.id), blob)
 
-class Download:
-    """Bytes on their way out of the store. Iterate once; `close` always, it never blocks."""
+    async def holds(self, blob_id: str, file_id: str) -> bool:
+        """Whether the file still has its content; not so once its removal has begun."""
+        return await self._bucket.size(_reference_key(blob_id, file_id)) is not None
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, calls: ThreadPoolExecutor, done: Callable[[], None]) -> None:
-        self._response = response
-        self._calls = calls
-        self._done = done
-        self._closed = False
+    async def leave(self, sha256: str, blob_id: str, file_id: str) -> None:
+        """The file no longer has this content, which goes with its last file. Safe to repeat."""
+        await self._bucket.remove(_reference_key(blob_id, file_id))
+        await self.sweep(sha256, blob_id)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        loop = asyncio.get_running_loop()
-        while True:
-            with _guard("read"):
-                async with asyncio.timeout(_CALL_SECONDS):
-                    chunk = await loop.run_in_executor(self._calls, self._response.read, READ_BYTES)
-            if not chunk:
-                return
-            yield chunk
-
-    def close(self) -> None:
-        """Give the connection and the place back."""
-        if not self._closed:
-            self._closed = True
-            self._response.close()
-            self._done()
+    async def sweep(self, sha256: str, blob_id: str) -> None:
+        """Remove content that no file has."""
+        mark = f"condemned/{sha256}/{blob_id}/{uuid.uuid4().hex}"
+        await self._bucket.put(mark)
+        if not await self._bucket.keys(f"references/{blob_id}/", most=1):
+            await self._bucket.remove(
+                content_key(blob_id),
+                *(thumbnail_key(blob_id, size) for size in ThumbnailSize),
+                _blob_key(sha256, blob_id),
+                scanning_key(sha256, blob_id),
+            )
+        await self._bucket.remove(mark)
 
 
 class FileStore:
-    """Objects and metadata in one bucket."""
+    """Files: their records, and the keys by which they are found."""
 
-    def __init__(self, settings: FileSettings) -> None:
-        self._bucket = settings.s3_bucket
-        self._idle_seconds = settings.upload_idle_seconds
-        self._uploads = ThreadPoolExecutor(settings.max_uploads, "s3-upload")
-        self._calls = ThreadPoolExecutor(_CALL_THREADS, "s3-call")
-        self._downloads = settings.max_downloads
-        self._http = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS),
-            maxsize=_CALL_THREADS + settings.max_uploads,
-            retries=urllib3.Retry(total=1, backoff_factor=0.1, status_forcelist=(500, 502, 503, 504)),
-        )
-        endpoint = settings.s3_endpoint
-        self._s3 = Minio(
-            f"{endpoint.host}:{endpoint.port}",
-            access_key=settings.s3_access_key.get_secret_value(),
-            secret_key=settings.s3_secret_key.get_secret_value(),
-            secure=endpoint.scheme == "https",
-            region=settings.s3_region,
-            http_client=self._http,
-        )
+    def __init__(self, bucket: Bucket, blobs: Blobs) -> None:
+        self.bucket = bucket
+        self.blobs = blobs
 
-    async def check(self) -> None:
-        """Returns when the bucket is there; raises `LookupError` when the store says it is not."""
-        if not await self._call("check", self._s3.bucket_exists, self._bucket):
-            raise LookupError(f"no bucket {self._bucket!r}")
+    async def begin(self, file_id: str) -> None:
+        """An upload begins: should it never end, the collector finds what it leaves."""
+        await self.bucket.put(unattached_key(file_id))
 
-    def close(self) -> None:
-        """End the threads; what they do is bounded in time."""
-        self._uploads.shutdown(wait=False, cancel_futures=True)
-        self._calls.shutdown(wait=False, cancel_futures=True)
-        self._http.clear()
-
-    def upload(self, key: str) -> Upload:
-        """Begin to write an object. At most `max_uploads` at a time: the caller sees to it."""
-        pipe = Pipe(self._idle_seconds)
-        loop = asyncio.get_running_loop()
-        return Upload(pipe, loop.run_in_executor(self._uploads, partial(self._put_stream, key, pipe)))
-
-    async def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Write a small object whole."""
-        await self._call(
-            "put", self._s3.put_object, self._bucket, key, io.BytesIO(data), len(data), content_type=content_type
-        )
-
-    async def open(self, key: str, offset: int = 0, length: int = 0) -> Download | None:
-        """Read an object from `offset` on, `length` bytes or (0) all of it; None when there is none."""
-        if self._downloads == 0:
-            raise errors.unavailable("Too many downloads are under way. Try again shortly.")
-        self._downloads -= 1
-        try:
-            response = await self._call("get", self._get, key, offset, length)
-        except BaseException:
-            self._release()
-            raise
-        if response is None:
-            self._release()
+    async def get(self, file_id: str) -> Record | None:
+        """A file, or None."""
+        if not is_file_id(file_id):
             return None
-        return Download(response, self._calls, self._release)
+        return await read_model(self.bucket, f"meta/{file_id}.json", Record)
 
-    async def read(self, key: str, most: int) -> bytes | None:
-        """A small object whole; None when there is none or it has more than `most` bytes."""
+    async def put(self, record: Record) -> None:
+        """Store the record: from now on the file exists."""
+        await write_model(self.bucket, f"meta/{record.id}.json", record)
 
-        def fetch() -> bytes | None:
-            response = self._get(key)
-            if response is None:
-                return None
-            try:
-                data = response.read(most + 1)
-                return data if len(data) <= most else None
-            finally:
-                response.close()
+    async def claim(self, file_id: str, holder: str) -> bool:
+        """Take a file for good. Of several who try, one succeeds, or none, who may then try again."""
+        await self.bucket.put(f"claims/{file_id}/{holder}")
+        if await self.bucket.keys(f"claims/{file_id}/", most=2) == [holder]:
+            return True
+        await self.bucket.remove(f"claims/{file_id}/{holder}")
+        return False
 
-        return await self._call("get", fetch)
+    async def attach(self, record: Record) -> bool:
+        """Store a claimed file with the message it now belongs to; False when it was removed in the meantime."""
+        await self.put(record)
+        if not await self.blobs.holds(record.blob_id, record.id):
+            # A removal takes the reference first and the record last: it, or this, leaves none.
+            await self.bucket.remove(f"meta/{record.id}.json")
+            return False
+        await self.bucket.remove(unattached_key(record.id))
+        return True
 
-    async def put_file(self, file: File) -> None:
-        """Write the metadata: from now on the file exists."""
-        await self.put(_meta_key(file.id), file.model_dump_json().encode(), "application/json")
+    async def remove(self, record: Record) -> None:
+        """Remove all there is of a file, the record last: after a failure the caller can do it again."""
+        await self.blobs.leave(record.sha256, record.blob_id, record.id)
+        holders = [f"claims/{record.id}/{name}" for name in await self.bucket.keys(f"claims/{record.id}/")]
+        await self.bucket.remove(
+            owner_key(record.owner_id, record.id, record.size), unattached_key(record.id), *holders
+        )
+        await self.bucket.remove(f"meta/{record.id}.json")
+        # By now no new record can come: `attach` has looked for the reference.
 
-    async def get_file(self, file_id: str) -> File | None:
-        """The metadata, or None when there is no such file."""
-        data = await self.read(_meta_key(file_id), MIB)
-        if data is None:
-            return None
-        try:
-            return File.model_validate_json(data)
-        except ValidationError as error:
-            raise RuntimeError(f"the metadata of file {file_id} is damaged") from error
-
-    async def delete(self, file_id: str, thumbnails: Iterable[ThumbnailSize]) -> None:
-        """Remove all there is of a file, the metadata last: after a failure the caller can delete it again."""
-        keys = [*(thumbnail_key(file_id, size) for size in thumbnails), content_key(file_id), _meta_key(file_id)]
-        for key in keys:
-            await self._call("delete", self._s3.remove_object, self._bucket, key)
-
-    def _put_stream(self, key: str, pipe: Pipe) -> None:
-        try:
-            with _guard("upload"):
-                # The client aborts the multipart upload when reading the pipe, or anything else, fails.
-                self._s3.put_object(
-                    self._bucket, key, cast(BinaryIO, pipe), -1, part_size=PART_BYTES, num_parallel_uploads=1
-                )
-        finally:
-            pipe.break_()
-
-    def _get(self, key: str, offset: int = 0, length: int = 0) -> urllib3.BaseHTTPResponse | None:
-        try:
-            return self._s3.get_object(self._bucket, key, offset, length)
-        except S3Error as error:
-            if error.code in _ABSENT:
-                return None
-            raise
-
-    def _release(self) -> None:
-        self._downloads += 1
-
-    async def _call(self, operation: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        with _guard(operation):
-            async with asyncio.timeout(_CALL_SECONDS):
-                return await asyncio.get_running_loop().run_in_executor(self._calls, partial(function, *args, **kwargs))
+    async def discard(self, file_id: str) -> None:
+        """Remove what an upload that failed or crashed has left, whatever it got to."""
+        for upload_id in await self.bucket.unfinished(content_key(file_id)):
+            await self.bucket.abort_parts(content_key(file_id), upload_id)
+        sha256, _, blob_id = (await self.bucket.read(unattached_key(file_id), 256) or b"").decode().partition("/")
+        if blob_id:
+            await self.blobs.leave(sha256, blob_id, file_id)
+        if blob_id != file_id:  # nobody else can have got to know the content
+            await self.bucket.remove(content_key(file_id), *(thumbnail_key(file_id, size) for size in ThumbnailSize))
+        await self.bucket.remove(unattached_key(file_id))
