@@ -2,10 +2,11 @@
 
 import json
 import logging
+from datetime import datetime, timedelta
 
 import pytest
 
-from chatcluster_common import logs
+from chatcluster_common import context, logs
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +39,22 @@ def test_a_driver_logs_in_the_same_shape(capsys: pytest.CaptureFixture[str]) -> 
     logging.getLogger("some.driver").warning("slow by %d s", 3)
     line = json.loads(capsys.readouterr().out.strip())
     assert (line["service"], line["level"], line["message"]) == ("test", "warning", "slow by 3 s")
+
+
+def test_our_own_lines_say_where_they_belong(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("test", "INFO")
+    context.request_id.set("abc")
+    log = logs.get_logger("test")
+    log.debug("too fine")
+    log.warning("slow", seconds=3)
+    line = json.loads(capsys.readouterr().out)
+    assert datetime.fromisoformat(line.pop("time")).utcoffset() == timedelta(0)
+    assert line == {"service": "test", "level": "warning", "message": "slow", "seconds": 3, "request_id": "abc"}
+    context.request_id.set("")
+
+
+@pytest.mark.parametrize("odd", ["\ud800", 2**70, {1: object()}, float("nan"), b"\xff"])
+def test_nothing_is_too_odd_to_be_logged(capsys: pytest.CaptureFixture[str], odd: object) -> None:
+    logs.configure("test", "INFO")
+    logs.get_logger("test").info("odd", value=odd)
+    assert json.loads(capsys.readouterr().out)["message"] == "odd"

@@ -2,13 +2,15 @@
 
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatcluster_common import context, errors, logs, metrics
 
 log = logs.get_logger(__name__)
 _QUIET = {"/livez", "/readyz", "/metrics"}
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_REQUEST_ID = context.REQUEST_ID_HEADER.encode()
 
 
 class RequestContext:
@@ -17,16 +19,22 @@ class RequestContext:
     def __init__(self, app: ASGIApp, service: str) -> None:
         self.app = app
         self.service = service
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of any ASGI type."""
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        request_id = context.accept_request_id(headers.get(context.REQUEST_ID_HEADER))
+        sent_id = sent_trace = None
+        for name, value in scope["headers"]:
+            if name == _REQUEST_ID:
+                sent_id = value
+            elif name == b"traceparent":
+                sent_trace = value
+        request_id = context.accept_request_id(_text(sent_id))
         context.request_id.set(request_id)
-        context.trace.set(context.continue_trace(headers.get("traceparent")))
+        context.trace.set(context.continue_trace(_text(sent_trace)))
         if scope["type"] == "websocket":
             await self.app(scope, receive, send)
             return
@@ -39,7 +47,10 @@ class RequestContext:
             nonlocal status, complete
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message).setdefault(context.REQUEST_ID_HEADER, request_id)
+                headers = list(message.get("headers", ()))
+                if not any(name == _REQUEST_ID for name, _ in headers):
+                    headers.append((_REQUEST_ID, request_id.encode()))
+                message["headers"] = headers
             else:
                 complete = not message.get("more_body", False)
             await send(message)
@@ -57,10 +68,23 @@ class RequestContext:
             self._record(scope, status, time.perf_counter() - started)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        path: str = scope["path"]
         route: str = getattr(scope.get("route"), "path", "") or ("unmatched" if status == 404 else "other")
         method: str = scope["method"]
-        metrics.HTTP_REQUESTS.labels(self.service, method, route, str(status)).inc()
-        metrics.HTTP_SECONDS.labels(self.service, method, route).observe(seconds)
-        if path not in _QUIET:
+        if method not in _METHODS:  # anything can stand there, and each would be another series
+            method = "other"
+        known = self._series.get((method, route, status))
+        if known is None:
+            known = (
+                metrics.HTTP_REQUESTS.labels(self.service, method, route, str(status)),
+                metrics.HTTP_SECONDS.labels(self.service, method, route),
+            )
+            self._series[method, route, status] = known
+        requests, duration = known
+        requests.inc()
+        duration.observe(seconds)
+        if scope["path"] not in _QUIET:
             log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 2))
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
