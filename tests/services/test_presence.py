@@ -1,144 +1,30 @@
 """The presence service against a real Redis: two processes at once, spoken to as clients do."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
 import pytest
-import socketio
 from redis.asyncio import Redis as Client
 
 from chatcluster_common import signals
-from chatcluster_testing.peers import Peers, running_peers
-from chatcluster_testing.process import INTERNAL_TOKEN, Service, service_program, wait_until
-from chatcluster_testing.redis import Redis, running_redis
+from chatcluster_testing.presence import Presence, running_presence
+from chatcluster_testing.process import INTERNAL_TOKEN, service_program
+from chatcluster_testing.redis import Redis
 from chatcluster_testing.tokens import TokenAuthority
 
 INTERNAL = {"X-Internal-Token": INTERNAL_TOKEN}
 Signal = Callable[..., Awaitable[None]]
 
 
-class Device:
-    """A connected client, and what it was told."""
-
-    def __init__(self, client: socketio.AsyncClient, session: aiohttp.ClientSession) -> None:
-        self._client = client
-        self._session = session
-        self._changed = asyncio.Event()
-        self.events: list[tuple[str, Any]] = []
-        client.on("*", self._on_event)
-
-    def _on_event(self, event: str, data: Any = None) -> None:
-        self.events.append((event, data))
-        self._changed.set()
-
-    async def call(self, event: str, **data: Any) -> dict[str, Any]:
-        """The acknowledgement."""
-        answer: Any = await self._client.call(event, data, timeout=10)
-        return answer
-
-    async def told(self, event: str, *, after: int = 0, seconds: float = 15.0, **fields: Any) -> dict[str, Any]:
-        """The first event of that name, past ones after the index `after` included, whose data has `fields`."""
-        async with asyncio.timeout(seconds):
-            while True:
-                self._changed.clear()
-                for name, data in self.events[after:]:
-                    if name == event and fields.items() <= data.items():
-                        return data
-                await self._changed.wait()
-
-    async def close(self) -> None:
-        """Disconnect."""
-        await self._client.disconnect()
-        await self._session.close()
-
-
-@dataclass
-class Presence:
-    """Two replicas of the service, and what they need."""
-
-    one: Service
-    two: Service
-    env: dict[str, str]
-    peers: Peers
-    tokens: TokenAuthority
-    folder: Path
-
-    @asynccontextmanager
-    async def devices(self) -> AsyncIterator["Devices"]:
-        """Opens devices that close at the end."""
-        async with AsyncExitStack() as stack:
-            yield Devices(self, stack)
-
-    def person(self, name: str) -> str:
-        """Somebody whom the user service knows."""
-        user_id = f"{name}-{uuid.uuid4()}"
-        self.peers.add_person(user_id, name)
-        return user_id
-
-    def conversation(self, *user_ids: str) -> str:
-        """A conversation that the message service knows of."""
-        conversation_id = str(uuid.uuid4())
-        self.peers.members[conversation_id] = dict.fromkeys(user_ids, "member")
-        return conversation_id
-
-    async def ask(self, caller: str, *user_ids: str) -> dict[str, str]:
-        """The status of people, by REST."""
-        async with aiohttp.ClientSession(headers=self.tokens.authorization(caller)) as session:
-            url = f"{self.one.url}/api/v1/presence?user_ids={','.join(user_ids)}"
-            async with session.get(url, raise_for_status=True) as answer:
-                return {item["user_id"]: item["status"] for item in (await answer.json())["items"]}
-
-
-@dataclass
-class Devices:
-    """Where a test gets its devices from."""
-
-    presence: Presence
-    stack: AsyncExitStack
-
-    async def open(self, user_id: str, service: Service, transport: str = "websocket") -> Device:
-        """A device of a person at a replica."""
-        session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
-        client = socketio.AsyncClient(reconnection=False, http_session=session)
-        device = Device(client, session)
-        self.stack.push_async_callback(device.close)
-        await client.connect(
-            service.url,
-            auth={"token": self.presence.tokens.token_for(user_id)},
-            transports=[transport],
-            socketio_path="/presence/socket.io",
-        )
-        return device
-
-
 @pytest.fixture(scope="module")
 def presence(redis: Redis, tokens: TokenAuthority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Presence]:
-    """The service as most tests use it; dead processes are found sooner than usual."""
-    folder = tmp_path_factory.mktemp("presence")
-    with ExitStack() as stack:
-        peers = stack.enter_context(running_peers())
-        env = {
-            "CHAT_REDIS_URL": redis.url("presence"),
-            "CHAT_MESSAGE_URL": peers.url,
-            "CHAT_USER_URL": peers.url,
-            "CHAT_LEAVE_GRACE_SECONDS": "0.2",
-            "CHAT_HEARTBEAT_SECONDS": "0.5",
-            "CHAT_DEAD_AFTER_SECONDS": "2.5",
-        }
-        services = [service_program("presence", folder / n, env, jwks_file=tokens.jwks_file) for n in ("1", "2")]
-        for service in services:
-            stack.callback(service.program.stop)
-            service.program.spawn()
-        for service in services:
-            wait_until(service.program.ready, f"{service.url} to be ready")
-        one, two = services
-        yield Presence(one, two, env, peers, tokens, folder)
+    """Two replicas that most tests use."""
+    with running_presence(redis, tokens, tmp_path_factory.mktemp("presence")) as replicas:
+        yield replicas
 
 
 @pytest.fixture
@@ -240,20 +126,6 @@ async def test_typing_is_told_to_the_members_and_ends_by_itself(presence: Presen
         assert refused["error"]["status"] == 404
 
 
-async def test_the_people_of_a_dead_process_go_offline(presence: Presence) -> None:
-    third = service_program("presence", presence.folder / "3", presence.env, jwks_file=presence.tokens.jwks_file)
-    third.program.start()
-    ann, bob = presence.person("ann"), presence.person("bob")
-    async with presence.devices() as devices:
-        watcher = await devices.open(ann, presence.one)
-        await watcher.call("presence:subscribe", user_ids=[bob])
-        await devices.open(bob, third)
-        await watcher.told("presence:changed", user_id=bob, status="online")
-        third.program.kill()
-        gone = await watcher.told("presence:changed", user_id=bob, status="offline")
-        assert gone["last_seen"]
-
-
 async def test_draining_tells_clients_to_go_and_nobody_goes_offline(presence: Presence) -> None:
     third = service_program("presence", presence.folder / "4", presence.env, jwks_file=presence.tokens.jwks_file)
     third.program.start()
@@ -273,25 +145,6 @@ async def test_draining_tells_clients_to_go_and_nobody_goes_offline(presence: Pr
                 await asyncio.sleep(0.05)
         assert await presence.ask(ann, bob) == {bob: "online"}
         assert [data["status"] for _, data in watcher.events] == ["online"]
-
-
-async def test_redis_may_lose_everything(presence: Presence) -> None:
-    with running_redis() as redis:
-        env = presence.env | {"CHAT_REDIS_URL": redis.url("presence")}
-        service = service_program("presence", presence.folder / "5", env, jwks_file=presence.tokens.jwks_file)
-        service.program.start()
-        ann, bob = presence.person("ann"), presence.person("bob")
-        async with presence.devices() as devices:
-            watcher, device = await devices.open(ann, service), await devices.open(bob, service)
-            await watcher.call("presence:subscribe", user_ids=[bob])
-            redis.program.kill()
-            redis.program.start()
-            # A call may fail while the connection is new; the state comes back by itself.
-            async with asyncio.timeout(15):
-                while (await device.call("presence:set", status="dnd"))["ok"] is False:
-                    await asyncio.sleep(0.05)
-            await watcher.told("presence:changed", user_id=bob, status="dnd")
-        assert service.program.stop() == 0
 
 
 async def test_requests_that_make_no_sense(presence: Presence) -> None:
@@ -401,3 +254,106 @@ async def test_other_services_are_told_who_uses_a_device(presence: Presence) -> 
         async with asyncio.timeout(10):
             while (await internal())["active"]:
                 await asyncio.sleep(0.02)
+
+
+async def test_a_custom_status_is_set_shown_and_ends(presence: Presence) -> None:
+    ann, bob = presence.person("ann"), presence.person("bob")
+    ends = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    async with presence.devices() as devices, aiohttp.ClientSession(headers=presence.tokens.authorization(bob)) as rest:
+        watcher = await devices.open(ann, presence.one)
+        await watcher.call("presence:subscribe", user_ids=[bob])
+        phone = await devices.open(bob, presence.two)
+        body = {"status": "dnd", "text": " In a meeting ", "emoji": "📅", "expires_at": ends}
+        async with rest.put(f"{presence.one.url}/api/v1/presence/me", json=body) as answer:
+            me = await answer.json()
+        assert (answer.status, me["status"], me["text"], me["appears"]) == (200, "dnd", "In a meeting", "dnd")
+        shown = await watcher.told("presence:changed", user_id=bob, status="dnd", text="In a meeting", emoji="📅")
+        assert shown["expires_at"] == me["expires_at"]
+        assert await phone.told("presence:me") == me
+        await watcher.told("presence:changed", user_id=bob, status="online", text=None, emoji=None, expires_at=None)
+        async with rest.get(f"{presence.one.url}/api/v1/presence/me") as answer:
+            assert ((await answer.json())["status"], answer.status) == ("online", 200)
+        for wrong in (
+            {"status": "dnd", "expires_at": "2020-01-01T00:00:00Z"},
+            {"status": "dnd", "expires_at": "2990-01-01T00:00:00Z"},
+            {"status": "dnd", "text": "two\nlines"},
+            {"status": "dnd", "text": "x" * 141},
+            {"status": "dnd", "emoji": "a b"},
+            {"status": "offline"},
+            {"status": "dnd", "more": 1},
+        ):
+            async with rest.put(f"{presence.one.url}/api/v1/presence/me", json=wrong) as answer:
+                assert answer.status == 422, wrong
+
+
+async def test_who_is_invisible_types_unseen_and_keeps_last_seen(presence: Presence) -> None:
+    ann, bob, eve = (presence.person(name) for name in ("ann", "bob", "eve"))
+    conversation_id = presence.conversation(ann, bob, eve)
+    async with presence.devices() as devices:
+        watcher, other = await devices.open(ann, presence.one), await devices.open(eve, presence.one)
+        await watcher.call("presence:subscribe", user_ids=[bob])
+        device = await devices.open(bob, presence.two)
+        await watcher.told("presence:changed", user_id=bob, status="online")
+        await device.call("presence:set", status="invisible")
+        hidden = await watcher.told("presence:changed", user_id=bob, status="offline")
+        for event in ("typing:start", "typing:stop"):
+            assert (await device.call(event, conversation_id=conversation_id))["ok"]
+        await device.close()
+        again = await devices.open(bob, presence.one)
+        await again.call("presence:activity", active=False)
+        # A frame that would have followed the hidden ones by now.
+        await other.call("typing:start", conversation_id=conversation_id)
+        await watcher.told("typing:changed", user_ids=[eve])
+        assert (await watcher.call("presence:subscribe", user_ids=[bob]))["items"] == [hidden]
+        assert [data for name, data in watcher.events if name == "presence:changed"][1:] == [hidden]
+
+
+async def test_what_is_held_about_a_person_is_exported_and_erased(presence: Presence, signal: Signal) -> None:
+    bob = presence.person("bob")
+    url = f"{presence.one.url}/internal/users/{bob}"
+    async with presence.devices() as devices, aiohttp.ClientSession(headers=INTERNAL) as session:
+
+        async def export() -> list[Any]:
+            async with session.get(f"{url}/export") as answer:
+                assert answer.content_type == "application/x-ndjson"
+                return [json.loads(line) for line in (await answer.read()).splitlines()]
+
+        async def erase() -> bool:
+            async with session.post(f"{url}/erase") as answer:
+                return (await answer.json())["done"]
+
+        assert await export() == []
+        device = await devices.open(bob, presence.two)
+        await device.call("presence:set", status="dnd", text="Busy")
+        (line,) = await export()
+        assert line["kind"] == "presence"
+        assert (line["data"]["text"], line["data"]["connected_devices"]) == ("Busy", 1)
+        assert not await erase()
+        await signal("user_erased", user_id=bob)
+        await device.told("auth:expired")
+        async with asyncio.timeout(10):
+            while not await erase():
+                await asyncio.sleep(0.02)
+        assert await export() == []
+
+
+async def test_people_rest_on_all_devices_and_go_with_their_process(presence: Presence) -> None:
+    env = presence.env | {"CHAT_IDLE_AFTER_SECONDS": "1"}
+    third = service_program("presence", presence.folder / "3", env, jwks_file=presence.tokens.jwks_file)
+    third.program.start()
+    ann, bob = presence.person("ann"), presence.person("bob")
+    async with presence.devices() as devices:
+        watcher = await devices.open(ann, presence.one)
+        await watcher.call("presence:subscribe", user_ids=[bob])
+        phone = await devices.open(bob, third)
+        laptop = await devices.open(bob, presence.two)
+        await watcher.told("presence:changed", user_id=bob, status="online")
+        await laptop.call("presence:activity", active=False)
+        await watcher.told("presence:changed", user_id=bob, status="away")
+        at = len(watcher.events)
+        await phone.call("presence:activity")
+        await watcher.told("presence:changed", after=at, user_id=bob, status="online")
+        await laptop.close()
+        third.program.kill()
+        gone = await watcher.told("presence:changed", user_id=bob, status="offline")
+        assert gone["last_seen"]

@@ -18,6 +18,7 @@ from chatcluster_common.signals import Signals
 from chatcluster_presence.devices import Devices
 from chatcluster_presence.models import Me
 from chatcluster_presence.settings import PresenceSettings
+from chatcluster_presence.state import Choice
 from chatcluster_presence.store import BATCH, Store
 from chatcluster_presence.typing_view import TypingView
 from chatcluster_presence.visibility import Visibility
@@ -46,8 +47,11 @@ class Live:
         self.devices = Devices(idle_after=settings.idle_after_seconds, grace=settings.leave_grace_seconds)
         self._publisher = publisher
         self._settings = settings
+        self._choices: dict[str, Choice] = {}
+        """What people with a device here chose, for a Redis that has lost its data: who is invisible stays so."""
         self._typing: dict[str, TypingView] = {}
         self._leaving = False
+        self._unknown = False
         self._tasks: list[asyncio.Task[None]] = []
         self.sockets = RealtimeServer(
             "presence",
@@ -118,7 +122,7 @@ class Live:
         self.devices.opened(connection.sid, connection.user_id, time.monotonic())
         try:
             await self.sockets.join(connection, inbox_channel(connection.user_id))
-            await self.store.add(connection.user_id, connection.sid)
+            self._chose(connection.user_id, await self.store.add(connection.user_id, connection.sid))
         except BaseException:
             self._gone(connection)  # the store may have heard of it
             raise
@@ -130,6 +134,14 @@ class Live:
     def _gone(self, connection: Connection) -> None:
         self.watching.closed(connection.sid)
         self.devices.closed(connection.sid, time.monotonic())
+        if not self.devices.of(connection.user_id):
+            self._choices.pop(connection.user_id, None)
+
+    def _chose(self, user_id: str, choice: Choice) -> None:
+        if choice == Choice() or not self.devices.of(user_id):
+            self._choices.pop(user_id, None)
+        else:
+            self._choices[user_id] = choice
 
     def _on_idle(self, channel: str) -> None:
         if channel.startswith(PERSON):
@@ -143,6 +155,9 @@ class Live:
         if channel.startswith(PERSON):
             self.watching.changed(channel.removeprefix(PERSON))
         elif frame.event == "presence:me":
+            me = Me.model_validate_json(frame.body)
+            until = None if me.expires_at is None else me.expires_at.timestamp()
+            self._chose(me.user_id, Choice(me.status, me.text, me.emoji, until))
             self.sockets.deliver(channel, frame)
         else:
             self._on_typing(channel.removeprefix(INBOX), frame)
@@ -215,9 +230,13 @@ class Live:
         if self._leaving:
             return
         if not await self.store.heartbeat():
+            self._unknown = True
+        if self._unknown:
             # Redis has lost its data, or took this process for dead: say again who is connected here.
             log.warning("connections are added again", connections=len(self.sockets.connections()))
+            await self.store.restore(self._choices)
             self.devices.again(time.monotonic())
+            self._unknown = False
         self.devices.rest(time.monotonic())
         if ended := await self.store.ended_choices():
             for user_id in ended:

@@ -63,11 +63,12 @@ class Store:
         """Say that this process lives. False when Redis did not know it: its connections must be added again."""
         return not await self._redis.zadd(_PROCESSES, {self._process: time.time()})
 
-    async def add(self, user_id: str, socket: str) -> None:
-        """A device is connected."""
+    async def add(self, user_id: str, socket: str) -> Choice:
+        """A device is connected; returns what its person has chosen."""
         async with self._redis.pipeline(transaction=False) as pipe:
             self._put(pipe, user_id, socket, idle=False)
-            await pipe.execute()
+            pipe.hgetall(_person(user_id))
+            return _known((await pipe.execute())[-1]).chosen
 
     async def write(self, writes: Mapping[str, Write], here: Collection[str]) -> None:
         """Write marks of devices, by socket. `here` are the people of them who have other devices in this process."""
@@ -99,6 +100,19 @@ class Store:
             else:
                 pipe.zadd(_EXPIRING, {user_id: choice.until})
             await pipe.execute()
+
+    async def restore(self, choices: Mapping[str, Choice]) -> None:
+        """Set what people chose again, by person, where Redis knows of no choice."""
+        people = list(choices)
+        for start in range(0, len(people), BATCH):
+            some = people[start : start + BATCH]
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for user_id in some:
+                    pipe.hsetnx(_person(user_id), "status", choices[user_id].status)
+                unknown = await pipe.execute()
+            for user_id, restored in zip(some, unknown, strict=True):
+                if restored and user_id in choices:
+                    await self.choose(user_id, choices[user_id])
 
     async def ended_choices(self) -> list[str]:
         """People whose chosen status has just ended, a batch at most; forget them once it is announced."""
