@@ -3,6 +3,8 @@
 No test may depend on another's data: take a fresh database, fresh ids, fresh prefixes.
 """
 
+import base64
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
@@ -11,7 +13,7 @@ import pytest
 from chatcluster_testing.kafka import Kafka, running_kafka
 from chatcluster_testing.mongodb import MongoDB, running_mongodb
 from chatcluster_testing.postgres import Postgres, running_postgres
-from chatcluster_testing.process import Service, running_service, service_program
+from chatcluster_testing.process import Service, free_port, running_service, service_program
 from chatcluster_testing.redis import Redis, running_redis
 from chatcluster_testing.s3 import S3, running_s3
 from chatcluster_testing.tokens import TokenAuthority
@@ -46,14 +48,23 @@ def s3() -> Iterator[S3]:
 
 @pytest.fixture(scope="session")
 def user_environment(postgres: Postgres, redis: Redis, tokens: TokenAuthority) -> Callable[[str], dict[str, str]]:
-    """What the user service needs on a database of the given name; passwords are hashed at little cost."""
-    return lambda database: {
-        "CHAT_DATABASE_URL": postgres.url(database),
-        "CHAT_REDIS_URL": redis.url("user"),
-        "CHAT_TOKEN_KEY_FILE": str(tokens.key_file),
-        "CHAT_ARGON2_MEMORY_KIB": "64",
-        "CHAT_ARGON2_ITERATIONS": "1",
-    }
+    """What the user service needs on a database of the given name; passwords are hashed at little cost. Nobody answers
+    for the other services."""
+    nobody = f"http://127.0.0.1:{free_port()}"
+    others = {f"CHAT_{name}_URL": nobody for name in ("GATEWAY", "MESSAGE", "FILE", "NOTIFICATION", "PRESENCE")}
+    encryption_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    return lambda database: (
+        others
+        | {
+            "CHAT_DATABASE_URL": postgres.url(database),
+            "CHAT_REDIS_URL": redis.url("user"),
+            "CHAT_ENCRYPTION_KEY": encryption_key,
+            "CHAT_PUBLIC_URL": "https://chat.example",
+            "CHAT_TOKEN_KEY_FILE": str(tokens.key_file),
+            "CHAT_ARGON2_MEMORY_KIB": "64",
+            "CHAT_ARGON2_ITERATIONS": "1",
+        }
+    )
 
 
 @pytest.fixture(scope="session")

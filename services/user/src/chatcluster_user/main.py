@@ -1,4 +1,5 @@
-"""The program: `chatcluster-user` serves, `chatcluster-user migrate` brings the database's schema up to date."""
+"""The program: `chatcluster-user` serves, `chatcluster-user migrate` brings the database's schema up to date, and
+`chatcluster-user promote USERNAME` makes somebody an admin."""
 
 import argparse
 import asyncio
@@ -9,19 +10,33 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 from redis.asyncio import Redis
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chatcluster_common import logs, server, signals
+from chatcluster_common import errors, logs, server, signals
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.database import open_engine
 from chatcluster_common.signals import Signals
 from chatcluster_common.startup import StartupError
+from chatcluster_user.admin import api as admin_api
+from chatcluster_user.admin.service import Admin
+from chatcluster_user.audit import api as audit_api
+from chatcluster_user.audit.service import AuditLog
 from chatcluster_user.contacts import api as contacts_api
 from chatcluster_user.contacts.service import Contacts
+from chatcluster_user.credentials import api as credentials_api
+from chatcluster_user.credentials.identity import Identity
+from chatcluster_user.credentials.mails import AccountMails
+from chatcluster_user.credentials.service import Credentials
 from chatcluster_user.database import SCHEMA, Database
+from chatcluster_user.leaving import api as leaving_api
+from chatcluster_user.leaving.erasure import Erasures
+from chatcluster_user.leaving.export import Exports
+from chatcluster_user.others import Others
 from chatcluster_user.outbox import Entry, Outbox
 from chatcluster_user.passwords import Passwords
 from chatcluster_user.people import api as people_api
 from chatcluster_user.people.service import People
+from chatcluster_user.sealing import Sealer
 from chatcluster_user.settings import UserSettings
 from chatcluster_user.sign_in import api as sign_in_api
 from chatcluster_user.sign_in.service import SignIn
@@ -31,6 +46,20 @@ from chatcluster_user.worker import Worker
 log = logs.get_logger(__name__)
 
 _PURGE_SECONDS = 3600.0
+_ROUTERS = (
+    sign_in_api.public,
+    credentials_api.public,
+    leaving_api.public,  # before people's: `/users/me/export` is nobody's id
+    audit_api.public,
+    people_api.public,
+    contacts_api.public,
+    admin_api.public,
+    audit_api.admin,
+    leaving_api.admin,
+    people_api.internal,
+    contacts_api.internal,
+    sign_in_api.internal,
+)
 
 
 def create_user_app(settings: UserSettings) -> FastAPI:
@@ -39,79 +68,138 @@ def create_user_app(settings: UserSettings) -> FastAPI:
     @asynccontextmanager
     async def resources(app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as stack:
-            engine = open_engine(
-                settings.database_url.get_secret_value(), settings.database_pool, application="chat-user"
-            )
-            stack.push_async_callback(engine.dispose)
-            database = Database(engine)
-            passwords = Passwords(
-                memory_kib=settings.argon2_memory_kib,
-                iterations=settings.argon2_iterations,
-                parallelism=settings.argon2_parallelism,
-                threads=settings.hash_threads,
-                queue=settings.hash_queue,
-            )
-            stack.callback(passwords.close)
-            await SCHEMA.wait_until_usable(engine, settings.startup_seconds)
-            # Only signals go through Redis: without it people sign in all the same, and what they ended is told later.
-            redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_connect_timeout=2, socket_timeout=10)
-            stack.push_async_callback(redis.aclose)
-            revocations = app.state.verifier.revocations
-            await stack.enter_async_context(Signals(redis, revocations))
-
-            async def deliver_signal(entry: Entry) -> None:
-                await signals.send(redis, **entry.payload)
-
-            outbox = await stack.enter_async_context(Outbox(database, {"signal": deliver_signal}))
-            tokens = AccessTokens(
-                settings.token_key_file,
-                settings.access_token_seconds,
-                app.state.verifier.keys,
-                revoked=revocations.revoked,
-            )
-
-            async def signing_key() -> None:
-                tokens.check()
-
-            state = app.state
-            state.people = People(database, outbox, verification_required=settings.email_verification == "required")
-            state.contacts = Contacts(database, outbox, most=settings.contacts_per_user)
-            state.sign_in = SignIn(
-                database=database,
-                outbox=outbox,
-                people=state.people,
-                passwords=passwords,
-                tokens=tokens,
-                settings=settings,
-            )
-            state.health.add_check("database", database.ping)
-            state.health.add_check("signing_key", signing_key)
-            await stack.enter_async_context(Worker("purge", state.sign_in.purge, idle_seconds=_PURGE_SECONDS))
+            await _open(app, settings, stack)
             yield
 
     app = create_app(service="user", title="ChatCluster: accounts and sessions", settings=settings, resources=resources)
-    for feature in (sign_in_api, people_api, contacts_api):
-        app.include_router(feature.public)
-        app.include_router(feature.internal)
+    for router in _ROUTERS:
+        app.include_router(router)
     return app
+
+
+async def _open(app: FastAPI, settings: UserSettings, stack: AsyncExitStack) -> None:
+    """Put all that the routes use on `app.state`."""
+    state, revocations = app.state, app.state.verifier.revocations
+    engine = _engine(settings)
+    stack.push_async_callback(engine.dispose)
+    database = Database(engine)
+    passwords = Passwords(
+        memory_kib=settings.argon2_memory_kib,
+        iterations=settings.argon2_iterations,
+        parallelism=settings.argon2_parallelism,
+        threads=settings.hash_threads,
+        queue=settings.hash_queue,
+    )
+    stack.callback(passwords.close)
+    await SCHEMA.wait_until_usable(engine, settings.startup_seconds)
+    # Only signals go through Redis: without it people sign in all the same, and what they ended is told later.
+    redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_connect_timeout=2, socket_timeout=10)
+    stack.push_async_callback(redis.aclose)
+    await stack.enter_async_context(Signals(redis, revocations))
+    others = await stack.enter_async_context(Others(settings.others, settings.internal_token))
+    tokens = AccessTokens(
+        settings.token_key_file, settings.access_token_seconds, app.state.verifier.keys, revoked=revocations.revoked
+    )
+    sealer = Sealer(settings.encryption_key.get_secret_value())
+
+    async def deliver_signal(entry: Entry) -> None:
+        await signals.send(redis, **entry.payload)
+
+    async def deliver_mail(entry: Entry) -> None:
+        await mails.deliver_mail(others, entry)
+
+    async def deliver_reset(entry: Entry) -> None:
+        await mails.deliver_reset(entry)
+
+    async def signing_key() -> None:
+        tokens.check()
+
+    outbox = Outbox(database, {"signal": deliver_signal, "mail": deliver_mail, "reset": deliver_reset})
+    mails = AccountMails(database, outbox, sealer, settings.public_url)
+    identity = Identity(database, passwords, sealer)
+    state.people = People(database, outbox, others, verification_required=settings.email_verification == "required")
+    state.contacts = Contacts(database, outbox, most=settings.contacts_per_user)
+    state.sign_in = SignIn(
+        database=database,
+        outbox=outbox,
+        people=state.people,
+        passwords=passwords,
+        identity=identity,
+        mails=mails,
+        sealer=sealer,
+        tokens=tokens,
+        settings=settings,
+    )
+    state.credentials = Credentials(
+        database=database,
+        outbox=outbox,
+        passwords=passwords,
+        identity=identity,
+        mails=mails,
+        sealer=sealer,
+        admin_emails=settings.admins,
+    )
+    state.audit = AuditLog(database, settings.audit_days)
+    state.admin = Admin(database, outbox)
+    state.erasures = Erasures(database, outbox, identity, mails, others)
+    state.exports = Exports(database, state.people, others)
+    state.health.add_check("database", database.ping)
+    state.health.add_check("signing_key", signing_key)
+    await state.admin.promote_named(settings.admins)
+    await stack.enter_async_context(outbox)
+    await stack.enter_async_context(state.erasures)
+    for purged in (state.sign_in, state.credentials, state.audit):
+        await stack.enter_async_context(Worker("purge", purged.purge, idle_seconds=_PURGE_SECONDS))
+
+
+def _engine(settings: UserSettings) -> AsyncEngine:
+    return open_engine(settings.database_url.get_secret_value(), settings.database_pool, application="chat-user")
+
+
+async def _promote(settings: UserSettings, username: str) -> bool:
+    engine = _engine(settings)
+    try:
+        database = Database(engine)
+        return await Admin(database, Outbox(database, {})).promote(username)
+    finally:
+        await engine.dispose()
+
+
+async def _migrate(settings: UserSettings) -> bool:
+    url = settings.database_url.get_secret_value()
+    try:
+        await SCHEMA.wait_and_migrate(url, settings.startup_seconds, application="chat-user")
+    except (StartupError, SQLAlchemyError, OSError) as error:
+        log.error("the migration failed; the schema is as it was", reason=str(error))
+        return False
+    return True
 
 
 def main() -> None:
     """Console entry."""
     parser = argparse.ArgumentParser(prog="chatcluster-user", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve")
-    command = parser.parse_args().command
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("serve", help="serve; also without any command")
+    commands.add_parser("migrate", help="bring the database's schema up to date")
+    promote = commands.add_parser("promote", help="make somebody an admin")
+    promote.add_argument("username")
+    arguments = parser.parse_args()
     settings = server.load_settings(UserSettings, "user")
-    if command == "migrate":
-        try:
-            url = settings.database_url.get_secret_value()
-            asyncio.run(SCHEMA.wait_and_migrate(url, settings.startup_seconds, application="chat-user"))
-        except (StartupError, SQLAlchemyError, OSError) as error:
-            log.error("the migration failed; the schema is as it was", reason=str(error))
-            sys.exit(1)
-        return
-    app = create_user_app(settings)
-    server.run(with_context(app, "user"), settings, app.state.health)
+    match arguments.command:
+        case "migrate":
+            sys.exit(0 if asyncio.run(_migrate(settings)) else 1)
+        case "promote":
+            try:
+                found = asyncio.run(_promote(settings, arguments.username))
+            except errors.Problem as problem:
+                log.error("nobody was made an admin", reason=problem.detail)
+                sys.exit(1)
+            if not found:
+                log.error("there is nobody of that name", username=arguments.username)
+            sys.exit(0 if found else 1)
+        case _:
+            app = create_user_app(settings)
+            server.run(with_context(app, "user"), settings, app.state.health)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,8 @@ class Outbox:
                 id=entry_id or ids.new_id(), lane=lane, payload=payload, created_at=now, due_at=now
             )
         )
-        tx.after_commit.add(self._workers[lane].wake)
+        if worker := self._workers.get(lane):  # a command delivers nothing: the service's processes do
+            tx.after_commit.add(worker.wake)
 
     async def signal(self, tx: Transaction, kind: signals.Kind, **fields: str) -> None:
         """Tell every process of the ChatCluster (`chatcluster_common.signals`)."""

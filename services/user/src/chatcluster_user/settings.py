@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from chatcluster_common.settings import ServiceSettings
+from chatcluster_user.sealing import Sealer
 
 
 class UserSettings(ServiceSettings):
@@ -16,6 +17,23 @@ class UserSettings(ServiceSettings):
     redis_url: SecretStr = Field(
         description="`redis://user:password@host:port/0`: what everybody must hear of at once."
     )
+    encryption_key: SecretStr = Field(
+        description="Fernet key that second factors are encrypted with at rest. Of several, separated by spaces, the "
+        "first encrypts and all decrypt.",
+    )
+    public_url: str = Field(
+        pattern=r"^https?://[!-~]+$", description="Where people reach the ChatCluster: what links in mails begin with."
+    )
+    gateway_url: str
+    message_url: str
+    file_url: str
+    notification_url: str
+    presence_url: str
+    admin_emails: str = Field(
+        default="",
+        description="Addresses, separated by commas, whose owners are admins once they have confirmed them.",
+    )
+    audit_days: int = Field(default=365, ge=1, le=3650, description="How long security events are kept.")
     email_verification: Literal["off", "optional", "required"] = Field(
         default="off",
         description="Whether new accounts are mailed a link to confirm their address, and may do nothing before.",
@@ -49,3 +67,28 @@ class UserSettings(ServiceSettings):
     hash_queue: int = Field(
         default=100, ge=0, le=10_000, description="Passwords that may wait for a thread; beyond that callers get 503."
     )
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _usable_key(cls, keys: SecretStr) -> SecretStr:
+        try:
+            Sealer(keys.get_secret_value())
+        except ValueError:
+            raise ValueError("must be 32 bytes as URL-safe base64: 44 characters") from None
+        return keys
+
+    @property
+    def admins(self) -> frozenset[str]:
+        """The addresses of `admin_emails`, in lower case."""
+        return frozenset(email.strip().lower() for email in self.admin_emails.split(",") if email.strip())
+
+    @property
+    def others(self) -> dict[str, str]:
+        """The services that hold something about people, by name, and their addresses."""
+        return {
+            "message": self.message_url,
+            "file": self.file_url,
+            "notification": self.notification_url,
+            "presence": self.presence_url,
+            "gateway": self.gateway_url,
+        }

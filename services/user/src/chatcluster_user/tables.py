@@ -94,3 +94,71 @@ outbox = Table(
     Column("due_at", DateTime(timezone=True), nullable=False),
     Index("ix_outbox_lane_due_at", "lane", "due_at"),
 )
+
+mail_tokens = Table(
+    "mail_tokens",
+    metadata,
+    _id(),
+    _owner(),
+    Column("purpose", Text, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False, unique=True, comment="SHA-256 of what the link says"),
+    Column("email", Text, nullable=False, comment="the address it was sent to"),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+    CheckConstraint("purpose IN ('verify_email', 'reset_password')", name="purpose_known"),
+    Index("ix_mail_tokens_user_id_purpose", "user_id", "purpose"),
+)
+
+second_factors = Table(
+    "second_factors",
+    metadata,
+    _owner(primary_key=True),
+    Column("secret", Text, nullable=False, comment="encrypted (Fernet)"),
+    Column("confirmed_at", DateTime(timezone=True), comment="null until the first code was shown"),
+    Column("last_step", sa.BigInteger, nullable=False, server_default="0", comment="of the latest code that was used"),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    _owner(primary_key=True),
+    Column("code_hash", LargeBinary, primary_key=True, comment="SHA-256"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("key", LargeBinary, primary_key=True, comment="SHA-256 of what is throttled"),
+    Column("failures", sa.Integer, nullable=False),
+    Column("last_at", DateTime(timezone=True), nullable=False, index=True),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    # Neither refers to `users`: the log outlives an account, for as long as it is kept.
+    _id(),
+    Column("at", DateTime(timezone=True), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("user_id", Uuid(as_uuid=False), comment="whom it concerns"),
+    Column("actor_id", Uuid(as_uuid=False), comment="who did it; null: nobody signed in, or the service itself"),
+    Column("address", Text, nullable=False),
+    Column("user_agent", Text, nullable=False),
+    Column("details", JSONB, nullable=False),
+    Index("ix_audit_events_user_id_id", "user_id", "id"),
+    Index("ix_audit_events_kind_id", "kind", "id"),
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("user_id", Uuid(as_uuid=False), primary_key=True, comment="who is gone from `users`"),
+    Column("username_hash", LargeBinary, nullable=False, unique=True, comment="SHA-256; nobody gets the name again"),
+    Column("requested_at", DateTime(timezone=True), nullable=False),
+    Column("finished_at", DateTime(timezone=True)),
+    Column("pending", JSONB, nullable=False, comment="the services that still hold data, and why"),
+    Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    Column("due_at", DateTime(timezone=True), comment="null: done, or given up"),
+    Index("ix_erasures_due_at", "due_at"),
+)

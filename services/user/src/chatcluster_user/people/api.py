@@ -32,6 +32,39 @@ async def update_me(body: models.UpdateMe, caller: AccountUser, people: PeopleDe
     return await people.update_me(caller.user_id, body)
 
 
+@public.put(
+    "/me/avatar",
+    operation_id="putAvatar",
+    responses=problems(
+        _413="The picture is too large.", _415="It is no multipart body.", _422="It is no picture that can be shown."
+    ),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["file"],
+                        "properties": {"file": {"type": "string", "format": "binary", "description": "A picture."}},
+                    }
+                }
+            },
+        }
+    },
+)
+async def put_avatar(request: Request, caller: CurrentUser, people: PeopleDep) -> models.Avatar:
+    """Set the caller's picture. It is turned upright, cut square, and loses its metadata."""
+    passed_on = {name: request.headers[name] for name in ("content-type", "content-length") if name in request.headers}
+    return await people.put_avatar(caller.user_id, passed_on, request.stream())
+
+
+@public.delete("/me/avatar", operation_id="removeAvatar", status_code=204)
+async def remove_avatar(caller: CurrentUser, people: PeopleDep) -> None:
+    """Remove the caller's picture; also when there is none."""
+    await people.remove_avatar(caller.user_id)
+
+
 @public.get("/{user_id}", operation_id="getUser", responses=problems(_404="No such user."))
 async def get_user(user_id: str, _caller: CurrentUser, people: PeopleDep) -> models.UserProfile:
     """Somebody's profile."""

@@ -40,7 +40,8 @@ class UserProfile(BaseModel):
     display_name: str = Field(description="What they want to be called.", examples=["Ada Lovelace"])
     about: str = Field(description="What they say of themselves; may be empty.", examples=["Analytical engines."])
     avatar_url: str | None = Field(
-        description="Where the picture is; null when there is none.", examples=[f"/api/v1/files/{EXAMPLE_ID}/content"]
+        description="Where the picture is; null when there is none.",
+        examples=["/api/v1/files/avatars/Qm3Yk0h8Zb1nX4vT7sLdPg.webp"],
     )
     created_at: Timestamp = Field(description="When they joined.")
 
@@ -87,6 +88,16 @@ class UpdateMe(Body):
         default=None, description="IANA name.", examples=["Europe/London"]
     )
     privacy: PrivacyChanges | None = Field(default=None, description="What others are told.")
+
+
+class Avatar(BaseModel):
+    """A new picture."""
+
+    avatar_url: str = Field(
+        max_length=2048,
+        description="Where it is; another address each time, so that it may be cached.",
+        examples=["/api/v1/files/avatars/Qm3Yk0h8Zb1nX4vT7sLdPg.webp"],
+    )
 
 
 class UserPage(BaseModel):

@@ -1,9 +1,12 @@
 """What may be known of people, and what they may change of themselves."""
 
+from collections.abc import AsyncIterable, Mapping
+
 from chatcluster_common import errors
 from chatcluster_common.permissions import Role
 from chatcluster_user import cursors
-from chatcluster_user.database import Database
+from chatcluster_user.database import Database, Transaction
+from chatcluster_user.others import Others
 from chatcluster_user.outbox import Outbox
 from chatcluster_user.people import models, store
 from chatcluster_user.people.store import Account
@@ -18,6 +21,12 @@ def role_of(account: Account, *, verification_required: bool) -> Role:
 def gone() -> errors.Problem:
     """401 for a token whose account was erased."""
     return errors.unauthorized("This account no longer exists.")
+
+
+async def check_not_last_admin(tx: Transaction, account: Account) -> None:
+    """409 when nobody would be left to run the platform without this account; call `store.lock_admins` before."""
+    if account.role is Role.ADMIN and account.state == "active" and not await store.other_admins(tx, account.id):
+        raise errors.conflict("last_admin", "This is the last admin. Make somebody else an admin first.")
 
 
 def to_profile(account: Account) -> models.UserProfile:
@@ -35,9 +44,10 @@ def to_profile(account: Account) -> models.UserProfile:
 class People:
     """Profiles, and what the other services ask."""
 
-    def __init__(self, database: Database, outbox: Outbox, *, verification_required: bool) -> None:
+    def __init__(self, database: Database, outbox: Outbox, others: Others, *, verification_required: bool) -> None:
         self._database = database
         self._outbox = outbox
+        self._others = others
         self._verification_required = verification_required
 
     def to_me(self, account: Account) -> models.Me:
@@ -78,6 +88,24 @@ class People:
                 raise gone()
             await self._outbox.signal(tx, "user_changed", user_id=user_id)
         return self.to_me(account)
+
+    async def put_avatar(self, user_id: str, headers: Mapping[str, str], body: AsyncIterable[bytes]) -> models.Avatar:
+        """Stream a picture on to the file service. 4xx as it says when it refuses the picture."""
+        path = f"/internal/avatars/{user_id}"
+        async with self._others.open("file", "PUT", path, stream=body, headers=headers, seconds=None) as response:
+            content = await response.read()
+        if response.status >= 300:
+            raise _refusal(content)
+        avatar = models.Avatar.model_validate_json(content)
+        await self.change(user_id, avatar_url=avatar.avatar_url)
+        return avatar
+
+    async def remove_avatar(self, user_id: str) -> None:
+        """No picture any more; also when there was none."""
+        await self.change(user_id, avatar_url=None)
+        async with self._others.open("file", "DELETE", f"/internal/avatars/{user_id}") as response:
+            if response.status >= 300 and response.status != 404:
+                raise errors.unavailable()
 
     async def profile(self, user_id: str) -> models.UserProfile:
         """Anybody. 404 when there is no such person."""
@@ -126,6 +154,15 @@ class People:
         async with self._database.transaction() as tx:
             found = await store.by_names(tx, usernames)
         return models.NamesResult(items=[models.Named(id=user_id, username=name) for user_id, name in found])
+
+
+def _refusal(content: bytes) -> errors.Problem:
+    """The other service's problem as our own."""
+    try:
+        said = errors.ProblemDetails.model_validate_json(content)
+    except ValueError:
+        return errors.unavailable()
+    return errors.Problem(said.status, said.code, said.detail, errors=said.errors or ())
 
 
 def _privacy(account: Account) -> models.Privacy:

@@ -133,6 +133,17 @@ async def change(tx: Transaction, user_id: str, **values: object) -> Account | N
     return to_account(row._mapping) if row else None
 
 
+async def lock_admins(tx: Transaction) -> None:
+    """Nobody else makes or unmakes an admin until the transaction ends."""
+    await tx.lock("admins")
+
+
+async def other_admins(tx: Transaction, user_id: str) -> int:
+    """How many active admins there are besides; call `lock_admins` before."""
+    others = sa.and_(users.c.role == Role.ADMIN, users.c.state == "active", users.c.id != user_id)
+    return (await tx.execute(sa.select(sa.func.count()).where(others))).scalar_one()
+
+
 async def _one(tx: Transaction, condition: sa.ColumnElement[bool], *, lock: bool = False) -> Account | None:
     query = sa.select(*ACCOUNT).where(condition)
     row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()

@@ -45,8 +45,9 @@ async def register(
     operation_id="login",
     responses=EVERYBODY
     | problems(
-        _401="Wrong name or password.",
+        _401="Wrong name or password (`bad_credentials`), or a code is needed (`totp_required`, `totp_wrong`).",
         _403="The account is suspended; `detail` says why.",
+        _429="Too many attempts; see `Retry-After`. A known device is not slowed down by strangers.",
         _503=_BUSY,
     ),
 )
@@ -61,20 +62,20 @@ async def login(body: models.LoginRequest, sign_in: SignInDep, response: Respons
     operation_id="refresh",
     responses=EVERYBODY | problems(_401="The session has ended: sign in again."),
 )
-async def refresh(body: models.RefreshRequest, sign_in: SignInDep, response: Response) -> models.Tokens:
+async def refresh(body: models.RefreshRequest, sign_in: SignInDep, response: Response, client: Caller) -> models.Tokens:
     """Exchange a refresh token for new tokens.
 
     Each refresh token is good for one use; using a spent one ends the session. Do not repeat a refresh whose answer
     was lost, and do not run two at once.
     """
     response.headers.update(NO_STORE)
-    return await sign_in.refresh(body.refresh_token)
+    return await sign_in.refresh(body.refresh_token, client)
 
 
 @public.post("/logout", operation_id="logout", status_code=status.HTTP_204_NO_CONTENT, responses=EVERYBODY)
-async def logout(body: models.RefreshRequest, sign_in: SignInDep) -> None:
+async def logout(body: models.RefreshRequest, sign_in: SignInDep, client: Caller) -> None:
     """End the session that a refresh token belongs to; also when it has ended already."""
-    await sign_in.logout(body.refresh_token)
+    await sign_in.logout(body.refresh_token, client)
 
 
 @public.get("/jwks.json", operation_id="getJwks")
@@ -93,9 +94,9 @@ async def list_sessions(caller: AccountUser, sign_in: SignInDep) -> models.Sessi
 @public.delete(
     "/sessions", operation_id="endOtherSessions", status_code=status.HTTP_204_NO_CONTENT, responses=SIGNED_IN
 )
-async def end_other_sessions(caller: AccountUser, sign_in: SignInDep) -> None:
+async def end_other_sessions(caller: AccountUser, sign_in: SignInDep, client: Caller) -> None:
     """Sign every device out but the one that calls."""
-    await sign_in.end_other_sessions(caller.user_id, caller.session_id)
+    await sign_in.end_other_sessions(caller.user_id, caller.session_id, client)
 
 
 @public.delete(
@@ -104,9 +105,9 @@ async def end_other_sessions(caller: AccountUser, sign_in: SignInDep) -> None:
     status_code=status.HTTP_204_NO_CONTENT,
     responses=SIGNED_IN | problems(_404="No such session."),
 )
-async def end_session(session_id: str, caller: AccountUser, sign_in: SignInDep) -> None:
+async def end_session(session_id: str, caller: AccountUser, sign_in: SignInDep, client: Caller) -> None:
     """Sign one device out: its tokens are void and its sockets closed within a moment."""
-    await sign_in.end_session(caller.user_id, session_id)
+    await sign_in.end_session(caller.user_id, session_id, client)
 
 
 @internal.post("/access-tokens")

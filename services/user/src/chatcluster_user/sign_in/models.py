@@ -58,6 +58,21 @@ class LoginRequest(Body):
         min_length=1, max_length=512, description="The account's.", examples=["correct horse battery"]
     )
 
+    totp: str | None = Field(
+        default=None,
+        min_length=6,
+        max_length=32,
+        pattern=r"^[0-9A-Za-z -]+$",
+        description="The authenticator's code, or a recovery code; needed where a second factor is on.",
+        examples=["492039"],
+    )
+    device_token: str | None = Field(
+        default=None,
+        max_length=512,
+        description="Of an earlier login on this device: it is then not slowed down by what strangers try.",
+        examples=["gAAAAAB…"],
+    )
+
 
 class RefreshRequest(Body):
     """The refresh token at hand."""
@@ -78,6 +93,10 @@ class SignedIn(Tokens):
     """A fresh session."""
 
     user: Me = Field(description="Whose it is.")
+    device_token: str = Field(
+        description="Keep it on the device, also when the session ends, and send it with the next login.",
+        examples=["gAAAAAB…"],
+    )
 
 
 class Session(BaseModel):

@@ -1,6 +1,7 @@
 """Who may register, sign in and stay signed in, and what a spent refresh token means."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from prometheus_client import Counter
@@ -8,18 +9,23 @@ from prometheus_client import Counter
 from chatcluster_common import errors, ids, logs
 from chatcluster_common.clock import utc_now
 from chatcluster_common.permissions import Scope
-from chatcluster_user import names
+from chatcluster_user.audit import store as audit
 from chatcluster_user.client import Client
+from chatcluster_user.credentials.identity import FactorCheck, Identity, totp_problem
+from chatcluster_user.credentials.mails import AccountMails
 from chatcluster_user.database import Database, Transaction
+from chatcluster_user.leaving import store as erasures
 from chatcluster_user.outbox import Outbox
-from chatcluster_user.passwords import Passwords
+from chatcluster_user.passwords import Passwords, Verdict
 from chatcluster_user.people import models as people_models
 from chatcluster_user.people import store as accounts
 from chatcluster_user.people.service import People
 from chatcluster_user.people.store import Account, TakenError
+from chatcluster_user.sealing import Sealer
 from chatcluster_user.settings import UserSettings
-from chatcluster_user.sign_in import models, store
+from chatcluster_user.sign_in import attempts, models, store, throttle
 from chatcluster_user.sign_in.store import SessionRow
+from chatcluster_user.sign_in.throttle import Limit
 from chatcluster_user.tokens import AccessTokens, NoSigningKeyError, RefreshToken
 
 log = logs.get_logger(__name__)
@@ -27,6 +33,18 @@ log = logs.get_logger(__name__)
 LOGINS = Counter("chat_user_logins_total", "Logins by result: accepted, refused.", ["result"])
 REGISTRATIONS = Counter("chat_user_registrations_total", "Accounts made.")
 REFRESHES = Counter("chat_user_refreshes_total", "Refreshes by result: rotated, reused, unknown.", ["result"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A login whose password was right."""
+
+    request: models.LoginRequest
+    client: Client
+    account: Account
+    verdict: Verdict
+    limits: Sequence[Limit]
+    device_id: str | None
 
 
 class SignIn:
@@ -39,6 +57,9 @@ class SignIn:
         outbox: Outbox,
         people: People,
         passwords: Passwords,
+        identity: Identity,
+        mails: AccountMails,
+        sealer: Sealer,
         tokens: AccessTokens,
         settings: UserSettings,
     ) -> None:
@@ -46,7 +67,11 @@ class SignIn:
         self._outbox = outbox
         self._people = people
         self._passwords = passwords
+        self._identity = identity
+        self._mails = mails
+        self._sealer = sealer
         self._tokens = tokens
+        self._verification = settings.email_verification
         self._session_lifetime = timedelta(days=settings.session_days)
         self._sessions_per_user = settings.sessions_per_user
 
@@ -64,42 +89,77 @@ class SignIn:
         signed_in = self._signed_in(account, session.id, refresh_token)
         try:
             async with self._database.transaction() as tx:
+                if await erasures.is_reserved(tx, account.username):
+                    raise TakenError("username")
                 await accounts.add(tx, account)
                 await store.add(tx, session)
+                await audit.record(tx, "registered", client, user_id=account.id, actor_id=account.id)
+                if self._verification != "off":
+                    await self._mails.link(tx, account, "verify_email")
         except TakenError as taken:
             raise _taken(taken.field) from taken
         REGISTRATIONS.inc()
         return signed_in
 
     async def login(self, request: models.LoginRequest, client: Client) -> models.SignedIn:
-        """A new session. 401 when account or password is wrong; which of them, neither text nor time tells."""
+        """A new session. 401 when account or password is wrong; which of them, neither text nor time tells. 401
+        `totp_required` when a second factor is on and no code was sent. 429 when there were too many attempts."""
+        login = request.login.strip()
         async with self._database.transaction() as tx:
-            account = await accounts.by_login(tx, request.login.strip())
+            account = await accounts.by_login(tx, login)
+            device_id = self._sealer.device_of(request.device_token, account.id) if account else None
+            limits = throttle.login_limits(account.id if account else login.lower(), client.network, device_id)
+            await attempts.admit(tx, limits, utc_now())
         try:
-            password = names.password(request.password)
-        except ValueError:
-            password = ""  # belongs to no account, but takes the time that one would
-        verdict = await self._passwords.verify(account.password_hash if account else None, password)
+            verdict = await self._identity.check_password(account, request.password)
+        except errors.Problem:  # too many at once; not the caller's failure
+            async with self._database.transaction() as tx:
+                await attempts.refund(tx, limits)
+            raise
         if account is None or not verdict.valid:
-            LOGINS.labels("refused").inc()
+            async with self._database.transaction() as tx:
+                await self._refused(tx, account, client, "password")
             raise _bad_credentials()
-        refresh_token, session = self._new_session(account.id, client, utc_now())
         async with self._database.transaction() as tx:
-            current = await accounts.by_id(tx, account.id, lock=True)
-            # The account may have been changed while its password was checked.
-            if current is None or current.password_hash != account.password_hash:
-                raise _bad_credentials()
-            if current.state == "suspended":
-                raise _suspended(current)
-            signed_in = self._signed_in(current, session.id, refresh_token)
-            await store.add(tx, session)
-            if verdict.new_hash:
-                await accounts.change(tx, account.id, password_hash=verdict.new_hash)
-            await self.revoke(tx, account.id, await store.end_surplus(tx, account.id, self._sessions_per_user))
+            # Nothing is raised in here: it would undo what is counted and logged.
+            answer = await self._begin(tx, _Attempt(request, client, account, verdict, limits, device_id))
+        if isinstance(answer, errors.Problem):
+            raise answer
         LOGINS.labels("accepted").inc()
+        return answer
+
+    async def _begin(self, tx: Transaction, attempt: _Attempt) -> models.SignedIn | errors.Problem:
+        """A session for whom the password was right of; or why not."""
+        client, limits = attempt.client, attempt.limits
+        account = await accounts.by_id(tx, attempt.account.id, lock=True)
+        if account is None or account.password_hash != attempt.account.password_hash:
+            return _bad_credentials()  # changed while it was checked
+        check = await self._identity.check_factor(tx, account.id, attempt.request.totp, client)
+        if check is FactorCheck.MISSING:
+            await attempts.refund(tx, limits)
+            return totp_problem(check)
+        if check is FactorCheck.WRONG:
+            await self._refused(tx, account, client, "totp")
+            return totp_problem(check)
+        await attempts.succeeded(tx, limits)
+        if account.state == "suspended":
+            return _suspended(account)
+        refresh_token, session = self._new_session(account.id, client, utc_now())
+        signed_in = self._signed_in(account, session.id, refresh_token, attempt.device_id or "")
+        await store.add(tx, session)
+        if attempt.verdict.new_hash:
+            await accounts.change(tx, account.id, password_hash=attempt.verdict.new_hash)
+        await self.revoke(tx, account.id, await store.end_surplus(tx, account.id, self._sessions_per_user))
+        await audit.record(tx, "signed_in", client, user_id=account.id, actor_id=account.id, session_id=session.id)
+        if attempt.device_id is None:
+            await self._mails.notice(tx, account, "new_sign_in")
         return signed_in
 
-    async def refresh(self, text: str) -> models.Tokens:
+    async def _refused(self, tx: Transaction, account: Account | None, client: Client, wrong: str) -> None:
+        LOGINS.labels("refused").inc()
+        await audit.record(tx, "sign_in_failed", client, user_id=account.id if account else None, wrong=wrong)
+
+    async def refresh(self, text: str, client: Client) -> models.Tokens:
         """The next tokens of a session. The token is spent by it; a spent one ends the session, whoever shows it.
 
         Of two refreshes with one token at the same moment the first gets tokens, and the second ends the session:
@@ -114,11 +174,12 @@ class SignIn:
         async with self._database.transaction() as tx:
             # Nothing is raised in here: it would undo the end of the session.
             found = await store.locked(tx, token.family_hash)
-            if found is None or found[0].expires_at <= now:
+            if found is None or found[0].expires_at <= now or found[1].state == "suspended":
                 result = "unknown"
             elif found[0].secret_hash != token.secret_hash:
                 session, owner = found
                 await self.revoke(tx, owner.id, await store.end(tx, owner.id, session.id))
+                await audit.record(tx, "refresh_token_reused", client, user_id=owner.id, session_id=session.id)
                 result = "reused"
                 log.warning("spent refresh token used; session ended", session=session.id, user=owner.id)
             else:
@@ -133,13 +194,16 @@ class SignIn:
             access_token=access_token, refresh_token=following.text, expires_in=self._tokens.lifetime_seconds
         )
 
-    async def logout(self, text: str) -> None:
+    async def logout(self, text: str, client: Client) -> None:
         """End the session of a refresh token, spent or not; a token nobody knows is no error."""
         if token := RefreshToken.parse(text):
             async with self._database.transaction() as tx:
                 if found := await store.locked(tx, token.family_hash):
                     session, owner = found
                     await self.revoke(tx, owner.id, await store.end(tx, owner.id, session.id))
+                    await audit.record(
+                        tx, "signed_out", client, user_id=owner.id, actor_id=owner.id, session_id=session.id
+                    )
 
     async def sessions(self, user_id: str, current: str) -> models.SessionPage:
         """Where the user is signed in, last used first."""
@@ -159,18 +223,23 @@ class SignIn:
             ]
         )
 
-    async def end_session(self, user_id: str, session_id: str) -> None:
+    async def end_session(self, user_id: str, session_id: str, client: Client) -> None:
         """Sign one device out at once, everywhere. 404 when the user has no such session."""
         async with self._database.transaction() as tx:
             ended = await store.end(tx, user_id, session_id)
             await self.revoke(tx, user_id, ended)
+            if ended:
+                await audit.record(tx, "signed_out", client, user_id=user_id, actor_id=user_id, session_id=session_id)
         if not ended:
             raise errors.not_found("session")
 
-    async def end_other_sessions(self, user_id: str, current: str) -> None:
+    async def end_other_sessions(self, user_id: str, current: str, client: Client) -> None:
         """Sign every other device out at once."""
         async with self._database.transaction() as tx:
-            await self.revoke(tx, user_id, await store.end_all(tx, user_id, but=current))
+            ended = await store.end_all(tx, user_id, but=current)
+            await self.revoke(tx, user_id, ended)
+            if ended:
+                await audit.record(tx, "sessions_ended", client, user_id=user_id, actor_id=user_id, count=len(ended))
 
     async def access_token(self, user_id: str, token_id: str, scopes: Sequence[Scope]) -> people_models.AccessToken:
         """For the owner of an API token; its session is `token_id`. 404 for nobody, or someone suspended."""
@@ -189,9 +258,9 @@ class SignIn:
             await self._outbox.signal(tx, "session_revoked", session_id=session_id, user_id=user_id)
 
     async def purge(self) -> bool:
-        """Delete some of the sessions that have expired; whether there may be more."""
+        """Delete some of the sessions that have expired, and attempts that are forgotten; whether there may be more."""
         async with self._database.transaction() as tx:
-            return await store.purge(tx, utc_now())
+            return any([await store.purge(tx, utc_now()), await attempts.purge(tx, utc_now())])
 
     def _new_session(self, user_id: str, client: Client, now: datetime) -> tuple[RefreshToken, SessionRow]:
         token = RefreshToken.new()
@@ -207,12 +276,15 @@ class SignIn:
         )
         return token, row
 
-    def _signed_in(self, account: Account, session_id: str, refresh_token: RefreshToken) -> models.SignedIn:
+    def _signed_in(
+        self, account: Account, session_id: str, refresh_token: RefreshToken, device_id: str = ""
+    ) -> models.SignedIn:
         return models.SignedIn(
             user=self._people.to_me(account),
             access_token=self._access_token(account, session_id),
             refresh_token=refresh_token.text,
             expires_in=self._tokens.lifetime_seconds,
+            device_token=self._sealer.device_token(account.id, device_id),
         )
 
     def _access_token(self, account: Account, session_id: str, scopes: Sequence[Scope] | None = None) -> str:
