@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 import socketio
 import uvicorn
+from socketio.exceptions import ConnectionRefusedError as Refused
 
 
 def main(port: str, jwks_file: str, redis_url: str) -> None:
@@ -24,7 +25,7 @@ def main(port: str, jwks_file: str, redis_url: str) -> None:
             key = keys[jwt.get_unverified_header(token)["kid"]]
             jwt.decode(token, key, algorithms=["EdDSA"], issuer="chatcluster", audience="chatcluster")
         except (jwt.InvalidTokenError, KeyError) as error:
-            raise socketio.exceptions.ConnectionRefusedError("unauthorized") from error
+            raise Refused("unauthorized") from error
         for room in auth["rooms"]:
             await sio.enter_room(sid, room)
 

@@ -12,7 +12,9 @@ def test_a_frame_survives_the_channel() -> None:
 
 
 def test_clients_read_it_as_a_socket_io_event() -> None:
-    packet = Packet(encoded_packet=Frame("message:new", b'{"seq":3}', {"hidden": 1}).packet)
+    data = Frame("message:new", b'{"seq":3}', {"hidden": 1}).packet.data.decode()
+    assert data[0] == "4"
+    packet = Packet(encoded_packet=data[1:])
     assert (packet.packet_type, packet.data) == (EVENT, ["message:new", {"seq": 3}])
 
 

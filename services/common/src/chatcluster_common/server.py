@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from chatcluster_common import logs
 from chatcluster_common.health import Health
+from chatcluster_common.realtime.websocket import WebSocket
 from chatcluster_common.settings import ServiceSettings
 
 log = logs.get_logger(__name__)
@@ -108,12 +109,8 @@ def run(app: ASGIApp, settings: ServiceSettings, health: Health) -> None:
         port=settings.port,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
-        # Engine.IO pings by itself; a second ping only costs.
-        ws_ping_interval=None,
-        ws_ping_timeout=None,
-        ws_max_size=1 << 20,
+        ws=WebSocket,
+        ws_max_size=1 << 17,
         access_log=False,
         log_config=None,
         server_header=False,

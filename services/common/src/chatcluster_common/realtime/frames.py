@@ -1,9 +1,24 @@
 """What travels on a channel: an event for sockets, its data encoded once by the publisher and never decoded again."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import orjson
+
+from chatcluster_common.realtime.websocket import text_frame
+
+
+class Packet:
+    """An Engine.IO packet, ready for either transport; one serves all its receivers."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    @cached_property
+    def frame(self) -> bytes:
+        """As a WebSocket frame."""
+        return text_frame(self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +45,6 @@ class Frame:
         return cls(event, body, meta)
 
     @property
-    def packet(self) -> str:
-        """The Socket.IO EVENT packet of the main namespace."""
-        return f"2[{orjson.dumps(self.event).decode()},{self.body.decode()}]"
+    def packet(self) -> Packet:
+        """An Engine.IO message that holds a Socket.IO event of the main namespace."""
+        return Packet(b"42[" + orjson.dumps(self.event) + b"," + self.body + b"]")

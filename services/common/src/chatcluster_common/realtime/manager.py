@@ -13,10 +13,9 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import socketio
-from engineio import packet as eio_packet
 
 from chatcluster_common.realtime.channels import Channels
-from chatcluster_common.realtime.engine import Engine
+from chatcluster_common.realtime.engine import Engine, Session
 from chatcluster_common.realtime.frames import Frame
 
 
@@ -29,24 +28,24 @@ class ChannelManager(socketio.AsyncManager):
         super().__init__()
         self._channels = channels
         self._on_idle = on_idle
-        self._members: dict[str, dict[str, str]] = {}
+        self._members: dict[str, dict[str, Session]] = {}
         self._joined: dict[str, set[str]] = {}
-        self._ready: set[str] = set()
 
     async def connect(self, sid: str, namespace: str) -> str:
         """Called by the server once the client was told that it is connected: from here on it is sent frames."""
         connected = str(await super().connect(sid, namespace))
-        self._ready.add(connected)
+        if session := self.session(connected):
+            session.joined = True
         return connected
 
     async def join(self, sid: str, rooms: Collection[str]) -> None:
         """Put a socket into rooms; returns when their channels are active. Raises `ChannelsUnavailableError`."""
-        eio_sid = self.eio_sid_from_sid(sid, "/")
-        if eio_sid is None:
+        session = self.session(sid)
+        if session is None:
             return  # it went away meanwhile
         joined = self._joined.setdefault(sid, set())
         for room in rooms:
-            self._members.setdefault(room, {})[sid] = eio_sid
+            self._members.setdefault(room, {})[sid] = session
             joined.add(room)
         await self._channels.subscribe(rooms)
 
@@ -67,7 +66,6 @@ class ChannelManager(socketio.AsyncManager):
     async def disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
         """Called by the server when a socket is gone."""
         self.basic_disconnect(sid, namespace, **kwargs)
-        self._ready.discard(sid)
         await self.leave(sid, list(self._joined.get(sid, ())))
         self._joined.pop(sid, None)
 
@@ -82,6 +80,11 @@ class ChannelManager(socketio.AsyncManager):
                 if not pending[namespace]:
                     del pending[namespace]
 
+    def session(self, sid: str) -> Session | None:
+        """The session that a socket lives in."""
+        engine: Engine = self.server.eio
+        return engine.sessions.get(str(self.eio_sid_from_sid(sid, "/")))
+
     def members(self, room: str) -> list[str]:
         """The sockets of a room in this process."""
         return list(self._members.get(room, ()))
@@ -95,6 +98,5 @@ class ChannelManager(socketio.AsyncManager):
         members = self._members.get(room)
         if not members:
             return 0
-        packet = eio_packet.Packet(eio_packet.MESSAGE, frame.packet)
-        engine: Engine = self.server.eio
-        return sum(1 for sid, eio_sid in list(members.items()) if sid in self._ready and engine.offer(eio_sid, packet))
+        packet = frame.packet
+        return sum(1 for session in members.values() if session.joined and session.offer(packet))

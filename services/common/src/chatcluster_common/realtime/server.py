@@ -24,7 +24,7 @@ from chatcluster_common import context, errors, logs
 from chatcluster_common.auth import Principal, TokenVerifier, check
 from chatcluster_common.permissions import Permission, Scope
 from chatcluster_common.realtime.channels import Channels, ChannelsUnavailableError
-from chatcluster_common.realtime.engine import Engine
+from chatcluster_common.realtime.engine import Engine, Session
 from chatcluster_common.realtime.frames import Frame
 from chatcluster_common.realtime.manager import ChannelManager
 from chatcluster_common.signals import Signals
@@ -66,7 +66,7 @@ class _Json:
 
 
 class _Server(socketio.AsyncServer):
-    def _engineio_server_class(self) -> type[Engine]:
+    def _engineio_server_class(self) -> Any:
         return Engine
 
 
@@ -75,7 +75,7 @@ class Connection:
     """One connected socket of one person's device."""
 
     sid: str
-    eio_sid: str
+    session: Session
     principal: Principal
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while one of its events is handled."""
@@ -134,13 +134,7 @@ class RealtimeServer:
             json=_Json,
             logger=quiet,
             engineio_logger=quiet,
-            # Tokens come in the handshake, never in a cookie: another origin's page has nothing to steal here.
-            cors_allowed_origins="*",
-            cors_credentials=False,
-            http_compression=False,
             max_http_buffer_size=_MAX_EVENT_BYTES,
-            ping_interval=25,
-            ping_timeout=20,
         )
         self._engine: Engine = self._sio.eio
         self._sio.on("connect", self._connect)
@@ -207,7 +201,7 @@ class RealtimeServer:
 
     async def emit(self, connection: Connection, event: str, data: Mapping[str, Any]) -> None:
         """Send an event to one socket."""
-        await self._sio.emit(event, dict(data), to=connection.sid)
+        connection.session.offer(Frame(event, orjson.dumps(data)).packet)
 
     async def join(self, connection: Connection, *rooms: str) -> None:
         """Put a socket into rooms; returns when nothing published there can be missed any more."""
@@ -225,10 +219,10 @@ class RealtimeServer:
         try:
             async with asyncio.timeout(_IDLE_SECONDS):
                 async with connection.busy:
-                    await self._engine.drop(connection.eio_sid)
+                    await self._engine.close(connection.session.sid)
         except TimeoutError:
             log.warning("a socket is closed while it is busy")
-            await self._engine.drop(connection.eio_sid)
+            await self._engine.close(connection.session.sid)
 
     def end(self, user_id: str, session_id: str | None = None) -> None:
         """The session (of None: all sessions of the person) is over: tell its sockets, and close them."""
@@ -267,11 +261,13 @@ class RealtimeServer:
 
     async def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> None:
         token = auth.get("token") if isinstance(auth, dict) else None
-        eio_sid = str(self.manager.eio_sid_from_sid(sid, "/"))
+        session = self.manager.session(sid)
+        if session is None:
+            raise Refused("The connection was lost.")
         try:
             if not isinstance(token, str) or self.verifier is None:
                 raise errors.unauthorized()
-            connection = Connection(sid, eio_sid, self.verifier.verify(token))
+            connection = Connection(sid, session, self.verifier.verify(token))
             check(connection.principal, Permission.CHAT, self._scope)
             async with asyncio.timeout(HANDLER_SECONDS):
                 await self._on_connect(connection)
@@ -280,10 +276,9 @@ class RealtimeServer:
             CONNECTS.labels(self.service, problem.code).inc()
             if problem.status >= 500:
                 # Refused, a client would not try again; disconnected, it does.
-                await self._engine.drop(eio_sid)
+                await self._engine.close(session.sid)
             raise Refused(problem.detail, problem.document()) from error
-        transport = self._engine.sockets.get(eio_sid)
-        if transport is None or transport.closed:
+        if session.closed:
             # It went away during the handshake, of which python-socketio tells nobody.
             await self._on_disconnect(connection)
             raise Refused("The connection was lost.")
