@@ -73,6 +73,7 @@ WELL = {
     "StoresReady": ("True", "Ready"),
     "ServicesReady": ("True", "Ready"),
     "EdgeReady": ("True", "Ready"),
+    "Upgrading": ("False", "Settled"),
     "Paused": ("False", "Active"),
     "Hibernated": ("False", "Awake"),
 }

@@ -29,6 +29,8 @@ from chatcluster_operator.api.status import (
     Condition,
     ConditionStatus,
     InventoryItem,
+    Operation,
+    OperationPhase,
 )
 
 __all__ = [
@@ -60,4 +62,6 @@ __all__ = [
     "DeletionPolicy",
     "InvalidSpecError",
     "InventoryItem",
+    "Operation",
+    "OperationPhase",
 ]

@@ -474,6 +474,13 @@ class Notification(Model):
     """The mail server. Left out: no mail is sent."""
 
 
+class Upgrade(Model):
+    """How a change of release goes: stores first, then services one after the other, then the edge."""
+
+    step_timeout_seconds: Annotated[int, Field(ge=10, le=86_400)] = 600
+    """How long one component may take to become ready with the new release; then everything is taken back."""
+
+
 class Scanner(Model):
     """A virus scanner that speaks ClamAV's protocol."""
 
@@ -501,6 +508,8 @@ class ChatClusterSpec(Model):
     hibernated: bool = False
     """While true, nothing runs: services and edge go to zero replicas, then the stores. Volumes, credentials and
     addresses stay; set back to false, everything is as it was."""
+    upgrade: Upgrade = Upgrade()
+    """How a change of `version` goes."""
     images: Images = Images()
     """Where images come from."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN

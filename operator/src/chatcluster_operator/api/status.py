@@ -55,6 +55,36 @@ class InventoryItem(Model):
     """Its name."""
 
 
+class OperationPhase(StrEnum):
+    """Where a change of release stands."""
+
+    RUNNING = "Running"
+    ROLLING_BACK = "RollingBack"
+    ROLLED_BACK = "RolledBack"
+
+
+_Seconds = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+
+
+class Operation(Model):
+    """A change of release under way, or one that was taken back."""
+
+    from_version: Annotated[str, StringConstraints(max_length=63)]
+    """Release that ran before."""
+    to_version: Annotated[str, StringConstraints(max_length=63)]
+    """Release that was asked for."""
+    phase: OperationPhase
+    """Running: one component after the other. RollingBack: all go back, since one failed. RolledBack: they have."""
+    step: Annotated[str, StringConstraints(max_length=63)]
+    """Component whose turn it is, or at whose turn it failed."""
+    started: _Seconds
+    """When the change began, Unix seconds."""
+    since: _Seconds
+    """When the step or phase began, Unix seconds."""
+    message: Annotated[str, StringConstraints(max_length=4096)] = ""
+    """Why it was taken back."""
+
+
 class ChatClusterStatus(Model):
     """What a ChatCluster is, as last observed."""
 
@@ -80,5 +110,7 @@ class ChatClusterStatus(Model):
         ),
     ] = Field(default_factory=list[ComponentStatus])
     """State by component."""
+    operation: Operation | None = None
+    """The change of release under way."""
     inventory: Annotated[list[InventoryItem], Field(max_length=512)] = Field(default_factory=list[InventoryItem])
     """Every object that the operator made for this ChatCluster."""

@@ -4,8 +4,10 @@ from chatcluster_operator.decide.ownership import owned
 from chatcluster_operator.decide.plan import Apply, Delete, Plan, Reason, Step, plan
 from chatcluster_operator.decide.snapshot import Applied, Child, Key, Missing, Pod, Snapshot, Workload
 from chatcluster_operator.decide.status import Failure, Notice, differs, notices, refused, report
+from chatcluster_operator.decide.upgrade import FAILING, Rollout, State, advance
 
 __all__ = [
+    "FAILING",
     "Applied",
     "Apply",
     "Child",
@@ -17,9 +19,12 @@ __all__ = [
     "Plan",
     "Pod",
     "Reason",
+    "Rollout",
     "Snapshot",
+    "State",
     "Step",
     "Workload",
+    "advance",
     "differs",
     "notices",
     "owned",

@@ -28,6 +28,8 @@ class Workload:
     """Its controller has seen the latest spec."""
     available: bool
     """Enough replicas are ready to serve."""
+    image: str = ""
+    """Image of its first container."""
 
     @property
     def rolled_out(self) -> bool:

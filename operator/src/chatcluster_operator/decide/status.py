@@ -17,9 +17,12 @@ from chatcluster_operator.api import (
     Condition,
     ConditionStatus,
     InventoryItem,
+    Operation,
+    OperationPhase,
 )
 from chatcluster_operator.decide.plan import Plan
 from chatcluster_operator.decide.snapshot import Key, Pod, Snapshot, Workload
+from chatcluster_operator.decide.upgrade import ORDER
 from chatcluster_operator.desired import Component
 
 POD_REASONS: Final = ("ImagePullFailed", "ConfigurationMissing", "Unschedulable", "CrashLooping")
@@ -36,6 +39,7 @@ PROBLEMS: Final = frozenset(
         "ImageMissing",
         "NameTaken",
         "ApplyFailed",
+        "UpgradeFailed",
     }
 )
 """Reasons that do not pass by themselves; each deserves an event."""
@@ -80,10 +84,11 @@ def report(
     failures: Sequence[Failure],
     inventory: Iterable[InventoryItem],
     release: str | None,
+    operation: Operation | None = None,
     url: str,
     now: str,
 ) -> dict[str, Any]:
-    """The whole status. `release` is the one whose manifests were applied; None when there is none to apply."""
+    """The whole status. `release` is the one that the manifests lead to; None when there is none to apply."""
     found = {component.name: snapshot.children.get(_key(component)) for component in components}
     workloads = {name: child.workload for name, child in found.items() if child and child.workload}
     asleep = cluster.spec.hibernated
@@ -98,8 +103,16 @@ def report(
         ),
     ]
     rollout = _hibernating(snapshot) if asleep else _progressing(components, workloads, plan)
-    verdicts = [_ready(parts), rollout, *parts, _paused(cluster, plan), _hibernated(cluster, snapshot)]
-    done = release == cluster.spec.version and not rollout.holds and all(part.holds for part in parts)
+    verdicts = [
+        _ready(parts),
+        rollout,
+        *parts,
+        _upgrading([item.name for item in components], operation),
+        _paused(cluster, plan),
+        _hibernated(cluster, snapshot),
+    ]
+    settled = not rollout.holds and all(part.holds for part in parts)
+    done = release == cluster.spec.version and operation is None and settled
     return _dump(
         ChatClusterStatus(
             observed_generation=cluster.generation,
@@ -115,6 +128,7 @@ def report(
                 for component in components
                 for workload in [workloads.get(component.name)]
             ],
+            operation=operation,
             inventory=list(inventory),
         )
     )
@@ -204,6 +218,23 @@ def _readiness(
         return Verdict(kind, False, troubled[0].reason, _join(lines))
     counts = _join((_count(item, workloads) for item in waiting), separator=", ")
     return Verdict(kind, False, "Starting", f"Waiting for {counts}.")
+
+
+def _upgrading(components: Sequence[str], operation: Operation | None) -> Verdict:
+    if operation is None:
+        return Verdict("Upgrading", False, "Settled", "No change of release is under way.")
+    change = f"{operation.from_version} → {operation.to_version}"
+    match operation.phase:
+        case OperationPhase.RUNNING:
+            order = [name for name in ORDER if name in components]
+            place = f"{order.index(operation.step) + 1} of {len(order)}" if operation.step in order else "waiting"
+            return Verdict("Upgrading", True, "RollingOut", f"{change}: {operation.step} ({place}).")
+        case OperationPhase.ROLLING_BACK:
+            return Verdict("Upgrading", True, "RollingBack", f"{change} is taken back: {operation.message}.")
+        case OperationPhase.ROLLED_BACK:
+            remedy = "mend the cause and set another spec.version, or set it back to stay"
+            message = f"{change} was taken back at {operation.step}: {operation.message}; {remedy}."
+            return Verdict("Upgrading", False, "UpgradeFailed", message)
 
 
 def _asleep(kind: str) -> Verdict:

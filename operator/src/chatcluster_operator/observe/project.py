@@ -59,6 +59,7 @@ def _workload(body: Mapping[str, Any]) -> Workload:
         updated=int(status.get("updatedReplicas", 0)),
         current=current,
         available=enough and ready > 0,
+        image=str(spec.get("template", {}).get("spec", {}).get("containers", [{}])[0].get("image", "")),
     )
 
 

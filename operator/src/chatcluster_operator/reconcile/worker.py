@@ -15,7 +15,7 @@ import structlog
 
 from chatcluster_operator import metrics
 from chatcluster_operator.act import Actor, Events, Outcome, StandbyError
-from chatcluster_operator.api import ChatCluster, InvalidSpecError, InventoryItem
+from chatcluster_operator.api import ChatCluster, InvalidSpecError, InventoryItem, OperationPhase
 from chatcluster_operator.decide import (
     Applied,
     Failure,
@@ -42,7 +42,7 @@ SETTLE: Final = 0.1
 SPACING_AFTER_FAILURE: Final = 1.0
 """Least seconds between a failed look and the next, however often the worker is woken."""
 BLOCKED_RETRY: Final = (5.0, 8.0)
-"""Seconds between looks while a person must mend something that is not watched."""
+"""Seconds between looks while a person must mend something that is not watched, or a step's time runs."""
 PASS_TIMEOUT: Final = 120.0
 """Seconds one look may take. Every call is timed by itself; this bounds their sum."""
 
@@ -52,6 +52,7 @@ class Result(StrEnum):
 
     OK = "ok"
     BLOCKED = "blocked"
+    UNDER_WAY = "under_way"
     FAILED = "failed"
     STANDBY = "standby"
     GONE = "gone"
@@ -131,7 +132,7 @@ class Worker:
         if result is Result.FAILED:
             return self._backoff.next(), SPACING_AFTER_FAILURE
         self._backoff.reset()
-        if result is Result.BLOCKED:
+        if result in {Result.BLOCKED, Result.UNDER_WAY}:
             return random.uniform(*BLOCKED_RETRY), SETTLE  # noqa: S311 - spreads load, guards nothing
         return self._resync * random.uniform(0.8, 1.2), SETTLE  # noqa: S311 - as above
 
@@ -197,6 +198,7 @@ class Worker:
             failures=failures,
             inventory=_inventory(cluster, keys, after, inventory, outcome),
             release=gathered.release,
+            operation=gathered.operation,
             url=public_url(cluster),
             now=_now(),
         )
@@ -250,7 +252,10 @@ class Worker:
 def _result(gathered: Gathered, intent: Plan, failures: tuple[Failure, ...]) -> Result:
     if any(failure.reason != "NameTaken" for failure in failures):
         return Result.FAILED
-    return Result.BLOCKED if gathered.missing or intent.taken or failures else Result.OK
+    if gathered.missing or intent.taken or failures:
+        return Result.BLOCKED
+    moving = gathered.operation is not None and gathered.operation.phase is not OperationPhase.ROLLED_BACK
+    return Result.UNDER_WAY if moving else Result.OK
 
 
 def _inventory(
