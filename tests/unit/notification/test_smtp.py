@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from chatcluster_notification.outcomes import DelayedError, RefusedError
 from chatcluster_notification.settings import NotificationSettings
-from chatcluster_notification.smtp import MailDelayedError, Mailer, MailRefusedError
+from chatcluster_notification.smtp import Mailer
 from chatcluster_testing.process import free_port
 from chatcluster_testing.smtp import PASSWORD, USERNAME, MailServer, running_mail_server
 
@@ -49,6 +50,7 @@ def mailer(port: int, **settings: object) -> Mailer:
         "internal_token": "0123456789abcdef",
         "kafka_bootstrap": "unused:9092",
         "redis_url": "redis://unused",
+        "database_url": "postgresql+asyncpg://unused/unused",
         "user_url": "http://unused",
         "presence_url": "http://unused",
         "smtp_host": "localhost",
@@ -74,10 +76,10 @@ async def test_protected_connections_and_logins(
     context.load_cert_chain(certificate)
     login = {"smtp_security": security, "smtp_username": USERNAME, "smtp_password": PASSWORD}
     with running_mail_server(tls=context, implicit_tls=security == "tls") as server:
-        with pytest.raises(MailDelayedError):  # the certificate is nobody's that we trust
+        with pytest.raises(DelayedError):  # the certificate is nobody's that we trust
             await mailer(server.port, **login).send(mail())
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        with pytest.raises(MailDelayedError, match="SMTPAuthenticationError"):
+        with pytest.raises(DelayedError, match="SMTPAuthenticationError"):
             await mailer(server.port, **login | {"smtp_password": "wrong"}).send(mail())
         assert server.mails == []
         await mailer(server.port, **login).send(mail())
@@ -86,14 +88,14 @@ async def test_protected_connections_and_logins(
 
 async def test_a_server_without_starttls_gets_nothing_in_the_clear() -> None:
     with running_mail_server() as server:
-        with pytest.raises(MailDelayedError):
+        with pytest.raises(DelayedError):
             await mailer(server.port, smtp_security="starttls").send(mail())
         assert server.mails == []
 
 
 @pytest.mark.parametrize(
     ("reply", "expected"),
-    [("450 busy", MailDelayedError), ("451 later", MailDelayedError), ("550 unknown", MailRefusedError)],
+    [("450 busy", DelayedError), ("451 later", DelayedError), ("550 unknown", RefusedError)],
 )
 async def test_what_a_refusal_means(reply: str, expected: type[Exception]) -> None:
     server = MailServer(replies={TO: reply})
@@ -106,5 +108,5 @@ async def test_what_a_refusal_means(reply: str, expected: type[Exception]) -> No
 
 
 async def test_nobody_listens() -> None:
-    with pytest.raises(MailDelayedError, match="SMTPConnectError"):
+    with pytest.raises(DelayedError, match="SMTPConnectError"):
         await mailer(free_port()).send(mail())

@@ -1,20 +1,13 @@
-"""Hands mails to the mail server, and tells failures that pass from those that do not."""
+"""Hands mails to the mail server, and tells failures that pass from those that do not: RFC 5321's 5yz replies."""
 
 from email.message import EmailMessage
 
 import aiosmtplib
 
+from chatcluster_notification.outcomes import DelayedError, RefusedError
 from chatcluster_notification.settings import NotificationSettings, SmtpSecurity
 
 _TIMEOUT_SECONDS = 10.0
-
-
-class MailRefusedError(Exception):
-    """The server will not take this mail, now or later (RFC 5321: a 5yz reply)."""
-
-
-class MailDelayedError(Exception):
-    """The server is away, or asks to try again later."""
 
 
 class Mailer:
@@ -24,7 +17,7 @@ class Mailer:
         self._settings = settings
 
     async def send(self, mail: EmailMessage) -> None:
-        """Return once the server has taken the mail. Raises `MailRefusedError` or `MailDelayedError`."""
+        """Return once the server has taken the mail. Raises `RefusedError` or `DelayedError`."""
         settings = self._settings
         try:
             await aiosmtplib.send(
@@ -40,13 +33,13 @@ class Mailer:
             )
         except aiosmtplib.SMTPRecipientsRefused as error:
             codes = {refused.code for refused in error.recipients}
-            kind = MailRefusedError if all(_permanent(code) for code in codes) else MailDelayedError
+            kind = RefusedError if all(_permanent(code) for code in codes) else DelayedError
             raise kind(f"recipient refused: {sorted(codes)}") from error
         except (aiosmtplib.SMTPDataError, aiosmtplib.SMTPSenderRefused) as error:
-            kind = MailRefusedError if _permanent(error.code) else MailDelayedError
+            kind = RefusedError if _permanent(error.code) else DelayedError
             raise kind(f"mail refused: {error.code}") from error
         except (aiosmtplib.SMTPException, OSError) as error:  # also what is wrong with the set-up: it may be mended
-            raise MailDelayedError(type(error).__name__) from error
+            raise DelayedError(type(error).__name__) from error
 
 
 def _permanent(code: int) -> bool:

@@ -1,157 +1,280 @@
-"""Redis, and the only module that speaks to it: the mails to send, what was decided already, people's recent list.
+"""PostgreSQL, and the only module that speaks to it: preferences and push subscriptions, which survive Redis."""
 
-    notification:seen:<event>:<user>           the decision about an event and a recipient is made; for a day
-    notification:window:<user>:<conversation>  a mail about the conversation was decided on a moment ago
-    notification:missed:<user>:<conversation>  how many messages came in such windows since
-    notification:jobs                          hash: job id → the mail to send
-    notification:attempts                      hash: job id → how often it was claimed
-    notification:outbox                        sorted set: job id by the time it is due, Unix milliseconds
-    notification:inbox:<user>                  sorted set in name order: the latest notifications; for 30 days
-    notification:dead                          stream, bounded: what was given up on, and why
+import hashlib
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
-Decision and job are written in one script, so that an event delivered twice makes one mail. A claimed job comes back
-when its lease ends without `done`: a process that dies between the server's taking the mail and `done` causes a repeat,
-with the same `Message-ID`.
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-Nothing here is the only copy of what people wrote: losing Redis loses reminders, never messages. That is also why there
-are no preferences in it.
-"""
+from chatcluster_common.clock import utc_now
+from chatcluster_common.database import Schema, transaction
+from chatcluster_common.ids import new_id
+from chatcluster_notification.models import (
+    MOST_CONVERSATIONS,
+    WEEKDAYS,
+    ConversationPreferences,
+    NotificationChannels,
+    Preferences,
+    PushSubscriptionRequest,
+    QuietTimes,
+    base64url,
+)
+from chatcluster_notification.rules import Level
+from chatcluster_notification.tables import conversation_preferences, preferences, push_subscriptions
 
-import time
-from collections.abc import Awaitable, Iterable, Sequence
-from datetime import timedelta
-from typing import Any, Literal, cast
+SCHEMA = Schema("notification", Path(__file__).parent / "migrations")
 
-from redis.asyncio import Redis
-
-from chatcluster_common.clock import rfc3339, utc_now
-from chatcluster_notification.models import Claim, MailJob, Notification
-
-SEEN_LIFETIME = timedelta(days=1)
-"""How long an event delivered again is recognised; older events are not mailed about."""
-
-INBOX_LENGTH = 200
-_INBOX_SECONDS = 30 * 86400
-_MISSED_SECONDS = 7 * 86400
-_DEAD_LENGTH = 1000
-
-_JOBS, _ATTEMPTS, _OUTBOX, _DEAD = (f"notification:{name}" for name in ("jobs", "attempts", "outbox", "dead"))
-
-_DECIDE = """
-if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) then return {'seen', 0} end
-if not redis.call('SET', KEYS[2], '1', 'NX', 'EX', ARGV[2]) then
-  redis.call('INCR', KEYS[3])
-  redis.call('EXPIRE', KEYS[3], ARGV[3])
-  return {'window', 0}
-end
-local job = cjson.decode(ARGV[5])
-job['missed'] = tonumber(redis.call('GETDEL', KEYS[3]) or 0)
-redis.call('HSET', KEYS[4], ARGV[4], cjson.encode(job))
-redis.call('ZADD', KEYS[5], ARGV[6], ARGV[4])
-return {'queued', 1}
-"""
-
-_CLAIM = """
-local due = redis.call('ZRANGE', KEYS[1], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, 1)
-if #due == 0 then return false end
-redis.call('ZADD', KEYS[1], ARGV[2], due[1])
-return {due[1], redis.call('HGET', KEYS[2], due[1]), redis.call('HINCRBY', KEYS[3], due[1], 1)}
-"""
-
-Decision = Literal["queued", "seen", "window"]
+MOST_SUBSCRIPTIONS = 20
+"""For one person; the oldest goes."""
 
 
-def _now_ms() -> int:
-    return int(time.time() * 1000)
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A row of `push_subscriptions`."""
+
+    id: str
+    user_id: str
+    session_id: str
+    endpoint: str
+    public_key: bytes
+    auth_secret: bytes
+    user_agent: str
+    created_at: datetime
+    expires_at: datetime | None
+
+
+_SUBSCRIPTION = tuple(push_subscriptions.c[name] for name in Subscription.__slots__)
+
+
+class TooManyError(Exception):
+    """There are `MOST_CONVERSATIONS` already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What applies to one person in one conversation."""
+
+    preferences: Preferences
+    """`conversations` is left empty."""
+    conversation: ConversationPreferences
+    has_push: bool
+    """Whether there is a device to push to."""
 
 
 class NotificationStore:
-    """All that the service keeps."""
+    """What people have set, and their devices."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-        self._decide = redis.register_script(_DECIDE)
-        self._claim = redis.register_script(_CLAIM)
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
 
     async def ping(self) -> None:
-        """Returns when Redis answers."""
-        await cast(Awaitable[bool], self._redis.ping())
+        """Raises when the database does not answer."""
+        async with self._engine.connect() as connection:
+            await connection.execute(sa.select(1))
 
-    async def decide(self, job: MailJob, window_seconds: int) -> Decision:
-        """Queue the mail, unless its event was decided on before, or another mail stands for it within the window."""
-        about = f"{job.recipient_id}:{job.conversation_id}"
-        answer = await self._decide(
-            keys=[
-                f"notification:seen:{job.id}",
-                f"notification:window:{about}",
-                f"notification:missed:{about}",
-                _JOBS,
-                _OUTBOX,
-            ],
-            args=[
-                int(SEEN_LIFETIME.total_seconds()),
-                window_seconds,
-                _MISSED_SECONDS,
-                job.id,
-                job.model_dump_json(),
-                _now_ms(),
-            ],
+    async def preferences(self, user_id: str) -> Preferences:
+        """A person's preferences; the defaults for somebody who has set nothing."""
+        mine = conversation_preferences.c.user_id == user_id
+        async with self._transaction() as connection:
+            row = (await connection.execute(sa.select(preferences).where(preferences.c.user_id == user_id))).first()
+            rows = (await connection.execute(sa.select(conversation_preferences).where(mine))).all()
+        found = _preferences(row) if row else Preferences()
+        return found.model_copy(update={"conversations": {each.conversation_id: _conversation(each) for each in rows}})
+
+    async def chosen(self, user_ids: Sequence[str], conversation_id: str) -> dict[str, Chosen]:
+        """What applies to each of the people in the conversation."""
+        per_conversation = sa.select(conversation_preferences).where(
+            conversation_preferences.c.user_id.in_(user_ids),
+            conversation_preferences.c.conversation_id == conversation_id,
         )
-        return cast(Decision, _text(answer[0]))
+        devices = sa.select(push_subscriptions.c.user_id).where(push_subscriptions.c.user_id.in_(user_ids)).distinct()
+        async with self._transaction() as connection:
+            everywhere = await connection.execute(sa.select(preferences).where(preferences.c.user_id.in_(user_ids)))
+            people = {row.user_id: _preferences(row) for row in everywhere}
+            here = {row.user_id: _conversation(row) for row in await connection.execute(per_conversation)}
+            with_push = {row.user_id for row in await connection.execute(devices)}
+        return {
+            user_id: Chosen(
+                people.get(user_id) or Preferences(),
+                here.get(user_id) or ConversationPreferences(),
+                user_id in with_push,
+            )
+            for user_id in user_ids
+        }
 
-    async def claim(self, lease_seconds: float) -> Claim | None:
-        """The job that is due longest, for `lease_seconds`; None when none is due."""
-        now = _now_ms()
-        answer = await self._claim(keys=[_OUTBOX, _JOBS, _ATTEMPTS], args=[now, now + int(lease_seconds * 1000)])
-        if not answer:
-            return None
-        return Claim(job=MailJob.model_validate_json(answer[1]), attempt=answer[2])
+    async def set_preferences(self, user_id: str, wanted: Preferences) -> None:
+        """Replace all of a person's preferences."""
+        rows = [
+            {"user_id": user_id, "conversation_id": conversation_id, **each.model_dump()}
+            for conversation_id, each in wanted.conversations.items()
+        ]
+        async with self._transaction() as connection:
+            statement = insert(preferences).values(user_id=user_id, **_columns(wanted))
+            await connection.execute(
+                statement.on_conflict_do_update(index_elements=["user_id"], set_=dict(_columns(wanted)))
+            )
+            mine = conversation_preferences.c.user_id == user_id
+            await connection.execute(sa.delete(conversation_preferences).where(mine))
+            if rows:
+                await connection.execute(sa.insert(conversation_preferences), rows)
 
-    async def retry(self, job: MailJob, delay_seconds: float) -> None:
-        """Make the job due again later."""
-        await self._redis.zadd(_OUTBOX, {job.id: _now_ms() + int(delay_seconds * 1000)}, xx=True)
+    async def set_conversation(self, user_id: str, conversation_id: str, wanted: ConversationPreferences) -> None:
+        """Set what differs in one conversation. Raises `TooManyError`."""
+        async with self._transaction() as connection:
+            # The person's row is there first, and locked: two devices that add conversations are counted in turn.
+            await connection.execute(
+                insert(preferences).values(user_id=user_id, **_columns(Preferences())).on_conflict_do_nothing()
+            )
+            await connection.execute(sa.select(preferences).where(preferences.c.user_id == user_id).with_for_update())
+            statement = insert(conversation_preferences).values(
+                user_id=user_id, conversation_id=conversation_id, **wanted.model_dump()
+            )
+            await connection.execute(
+                statement.on_conflict_do_update(index_elements=["user_id", "conversation_id"], set_=wanted.model_dump())
+            )
+            mine = sa.select(sa.func.count()).where(conversation_preferences.c.user_id == user_id)
+            if (await connection.execute(mine)).scalar_one() > MOST_CONVERSATIONS:
+                raise TooManyError
 
-    async def done(self, job: MailJob) -> None:
-        """Forget the job."""
-        async with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.zrem(_OUTBOX, job.id)
-            pipeline.hdel(_JOBS, job.id)
-            pipeline.hdel(_ATTEMPTS, job.id)
-            await pipeline.execute()
+    async def forget_conversation(self, user_id: str, conversation_id: str) -> None:
+        """The conversation follows the default again."""
+        which = sa.and_(
+            conversation_preferences.c.user_id == user_id,
+            conversation_preferences.c.conversation_id == conversation_id,
+        )
+        async with self._transaction() as connection:
+            await connection.execute(sa.delete(conversation_preferences).where(which))
 
-    async def waiting(self) -> int:
-        """How many mails wait to be sent."""
-        return int(await self._redis.zcard(_OUTBOX))
+    async def stop_mails(self, user_id: str) -> None:
+        """No notification goes to the person by e-mail any more."""
+        columns = _columns(Preferences(channels=NotificationChannels(email=False)))
+        async with self._transaction() as connection:
+            statement = insert(preferences).values(user_id=user_id, **columns)
+            await connection.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_={"email": False}))
 
-    async def bury(self, what: str, reason: str, content: str) -> None:
-        """Put aside what was given up on. The oldest go when there are too many."""
-        entry: dict[Any, Any] = {"what": what, "reason": reason, "content": content, "at": rfc3339(utc_now())}
-        await self._redis.xadd(_DEAD, entry, maxlen=_DEAD_LENGTH, approximate=True)
+    async def subscribe(
+        self, user_id: str, session_id: str, user_agent: str, wanted: PushSubscriptionRequest
+    ) -> Subscription:
+        """Keep a device. One that is known already keeps its id, and is the caller's from now on."""
+        expires = wanted.expirationTime
+        values: dict[str, Any] = {
+            "user_id": user_id,
+            "session_id": session_id,
+            "endpoint": wanted.endpoint,
+            "public_key": base64url(wanted.keys.p256dh),
+            "auth_secret": base64url(wanted.keys.auth),
+            "user_agent": user_agent,
+            "created_at": utc_now(),
+            "expires_at": None if expires is None else datetime.fromtimestamp(expires / 1000, utc_now().tzinfo),
+        }
+        digest = hashlib.sha256(wanted.endpoint.encode()).digest()
+        statement = (
+            insert(push_subscriptions)
+            .values(id=new_id(), endpoint_hash=digest, **values)
+            .on_conflict_do_update(index_elements=["endpoint_hash"], set_=values)
+            .returning(*_SUBSCRIPTION)
+        )
+        mine = push_subscriptions.c.user_id == user_id
+        newest = (
+            sa.select(push_subscriptions.c.id)
+            .where(mine)
+            .order_by(push_subscriptions.c.created_at.desc(), push_subscriptions.c.id.desc())
+            .limit(MOST_SUBSCRIPTIONS)
+        )
+        async with self._transaction() as connection:
+            row = (await connection.execute(statement)).one()
+            await connection.execute(sa.delete(push_subscriptions).where(mine, push_subscriptions.c.id.not_in(newest)))
+            return Subscription(*row)
 
-    async def add_notifications(self, user_ids: Iterable[str], notification: Notification) -> None:
-        """Put a notification on people's lists; doing it again changes nothing."""
-        milliseconds = int(notification.created_at.timestamp() * 1000)
-        member = f"{milliseconds:013d}-{notification.id} {notification.model_dump_json()}"
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for user_id in user_ids:
-                key = f"notification:inbox:{user_id}"
-                pipeline.zadd(key, {member: 0})
-                pipeline.zremrangebyrank(key, 0, -INBOX_LENGTH - 1)
-                pipeline.expire(key, _INBOX_SECONDS)
-            await pipeline.execute()
+    async def subscriptions(self, user_id: str) -> list[Subscription]:
+        """The person's devices whose subscription has not expired, oldest first."""
+        expires = push_subscriptions.c.expires_at
+        living = sa.or_(expires.is_(None), expires > utc_now())
+        query = (
+            sa.select(*_SUBSCRIPTION)
+            .where(push_subscriptions.c.user_id == user_id, living)
+            .order_by(push_subscriptions.c.created_at, push_subscriptions.c.id)
+        )
+        async with self._transaction() as connection:
+            return [Subscription(*row) for row in await connection.execute(query)]
 
-    async def notifications(
-        self, user_id: str, before: str | None, limit: int
-    ) -> tuple[Sequence[Notification], str | None]:
-        """Up to `limit` of the user's notifications, latest first, and the position to go on `before`, if any."""
-        key = f"notification:inbox:{user_id}"
-        # All have score 0, so that they are in the order of their names: time, then id.
-        found = await self._redis.zrevrangebylex(key, f"({before}" if before else "+", "-", start=0, num=limit + 1)
-        entries = [_text(entry).split(" ", 1) for entry in found]
-        page = entries[:limit]
-        items = [Notification.model_validate_json(content) for _, content in page]
-        return items, page[-1][0] if len(entries) > limit else None
+    async def subscription(self, subscription_id: str) -> Subscription | None:
+        """One device, or None when it is gone."""
+        query = sa.select(*_SUBSCRIPTION).where(push_subscriptions.c.id == subscription_id)
+        async with self._transaction() as connection:
+            row = (await connection.execute(query)).first()
+            return Subscription(*row) if row else None
+
+    async def unsubscribe(self, user_id: str, subscription_id: str | None = None) -> bool:
+        """Forget one of the person's devices, or all of them; False when there was none."""
+        which = [push_subscriptions.c.user_id == user_id]
+        if subscription_id is not None:
+            which.append(push_subscriptions.c.id == subscription_id)
+        return await self._forget_devices(*which)
+
+    async def end_session(self, session_id: str) -> None:
+        """Forget the devices that were subscribed in a session."""
+        await self._forget_devices(push_subscriptions.c.session_id == session_id)
+
+    async def erase(self, user_id: str) -> None:
+        """Forget a person."""
+        async with self._transaction() as connection:
+            for table in (push_subscriptions, preferences):  # those of conversations go with the latter
+                await connection.execute(sa.delete(table).where(table.c.user_id == user_id))
+
+    async def _forget_devices(self, *which: sa.ColumnElement[bool]) -> bool:
+        async with self._transaction() as connection:
+            return (await connection.execute(sa.delete(push_subscriptions).where(*which))).rowcount > 0
+
+    def _transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return transaction(self._engine)
 
 
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+def _columns(wanted: Preferences) -> dict[str, Any]:
+    quiet = wanted.quiet_hours
+    return {
+        "default_level": wanted.default_level,
+        "muted_until": wanted.muted_until,
+        "email": wanted.channels.email,
+        "push": wanted.channels.push,
+        "digest_minutes": wanted.digest_minutes,
+        "quiet_start": quiet.start if quiet else None,
+        "quiet_end": quiet.end if quiet else None,
+        "quiet_days": _numbers(quiet.days) if quiet else None,
+        "quiet_zone": quiet.time_zone if quiet else None,
+    }
+
+
+def _numbers(days: Iterable[str]) -> list[int]:
+    return sorted(WEEKDAYS.index(day) for day in days)  # pyright: ignore[reportArgumentType]
+
+
+def _preferences(row: sa.Row[Any]) -> Preferences:
+    quiet = None
+    if row.quiet_start is not None:
+        # Built as it is: a later release of the time zone database may not know the zone any more.
+        quiet = QuietTimes.model_construct(
+            start=row.quiet_start,
+            end=row.quiet_end,
+            days={WEEKDAYS[number] for number in row.quiet_days},
+            time_zone=row.quiet_zone,
+        )
+    return Preferences.model_construct(
+        default_level=Level(row.default_level),
+        muted_until=row.muted_until,
+        channels=NotificationChannels(email=row.email, push=row.push),
+        quiet_hours=quiet,
+        digest_minutes=row.digest_minutes,
+        conversations={},
+    )
+
+
+def _conversation(row: sa.Row[Any]) -> ConversationPreferences:
+    level = Level(row.level) if row.level is not None else None
+    return ConversationPreferences.model_construct(level=level, muted_until=row.muted_until)
