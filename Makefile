@@ -6,13 +6,14 @@ MAKEFLAGS += --no-print-directory
 
 NAME ?= chatcluster
 TEST_NAME ?= chatcluster-test
+MINUTES ?= 10
 
 UV = $$(environments/bootstrap.sh)
 BIN := .venv/bin
 LOCAL := $(BIN)/chatcluster-local
 PYTEST := $(BIN)/pytest
 
-.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-services test-operator test-cluster measure
+.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-services test-platform test-operator test-cluster soak measure
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,7 +57,7 @@ generate: .venv/.synced ## Write the CRD and install.yaml anew from the code
 	@$(BIN)/python -m chatcluster_operator.api.crd --write
 	@$(BIN)/python -m chatcluster_operator.install --write
 
-test: lint test-fast test-services test-operator test-cluster ## Every test, the ones on a real cluster included
+test: lint test-fast test-services test-platform test-operator test-cluster ## Every test, the ones on a real cluster included
 
 test-fast: .venv/.synced ## Rules, manifests and the edge: no cluster, no stores, under a minute
 	@tests/support/install-stores.sh
@@ -65,6 +66,14 @@ test-fast: .venv/.synced ## Rules, manifests and the edge: no cluster, no stores
 test-services: .venv/.synced ## The services as processes against real stores
 	@tests/support/install-stores.sh
 	@$(PYTEST) tests/services -n 3 --dist loadfile
+
+test-platform: .venv/.synced ## All services together behind the edge: delivery under faults, who may do what, the documents
+	@tests/support/install-stores.sh
+	@$(PYTEST) tests/platform
+
+soak: .venv/.synced ## Random clients and faults for MINUTES (10 by default), checked for anything lost, doubled or reordered
+	@tests/support/install-stores.sh
+	@$(BIN)/python tests/chaos/soak.py --minutes $(MINUTES)
 
 test-operator: .venv/.synced ## The operator against a real API server
 	@$(LOCAL) programs
