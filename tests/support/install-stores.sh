@@ -1,12 +1,14 @@
 #!/bin/sh
-# Installs what the tests run as processes: PostgreSQL (15 or later), Redis, HAProxy and Maven (for Kafka's jars), each
-# from Debian, none of them as a system service. Does nothing where all are present; needs root where something is missing.
+# Installs what the tests run as processes: PostgreSQL (15 or later), Redis, HAProxy, ClamAV, Node and Maven (for Kafka's
+# jars), each from Debian, none of them as a system service. Does nothing where all are present; needs root where something is missing.
 set -eu
 
 missing=""
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v redis-server >/dev/null 2>&1 || command -v redis-check-rdb >/dev/null 2>&1 || missing="$missing redis-tools"
 command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
+command -v clamd >/dev/null 2>&1 || [ -x /usr/sbin/clamd ] || missing="$missing clamav-daemon"
+command -v npm >/dev/null 2>&1 || missing="$missing npm"
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
 command -v setpriv >/dev/null 2>&1 || missing="$missing util-linux"
 [ -n "$missing" ] || exit 0

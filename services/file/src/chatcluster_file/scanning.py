@@ -18,9 +18,7 @@ log = logs.get_logger(__name__)
 
 _AT_A_TIME = 2
 _MOST_WAITING = 256
-_LOOK_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 60.0
-_LEFT_SECONDS = 10.0
 _BATCH = 100
 
 SCANS = Counter("chat_file_scans_total", "Scans, by result.", ["result"])
@@ -106,11 +104,11 @@ class Scanner:
         return state
 
     async def _look_again(self) -> None:
-        pause = _LOOK_SECONDS
+        first = pause = self._settings.scan_again_seconds
         while True:
             await asyncio.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 jitter
             try:
-                left = await self._bucket.older("scanning/", _LEFT_SECONDS, _BATCH)
+                left = await self._bucket.older("scanning/", 2 * first, _BATCH)
                 tasks = [self._start(*name.split("/", 1)) for name in left]
                 verdicts = await asyncio.gather(*(task for task in tasks if task))
             except errors.Problem:
@@ -120,4 +118,4 @@ class Scanner:
                 verdicts = [None]
             # All of them failed: whoever does not answer gets time to recover.
             failed = bool(verdicts) and not any(verdicts)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS) if failed else _LOOK_SECONDS
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS) if failed else first

@@ -64,6 +64,10 @@ class FileSettings(ServiceSettings):
         default=3.0, ge=0, le=30, description="How long an upload is held for its scan before it answers `scanning`."
     )
 
+    scan_again_seconds: float = Field(
+        default=5.0, gt=0, le=3600, description="Pause before what waits for the scanner is gone through again."
+    )
+
     orphan_seconds: float = Field(
         default=DAY_SECONDS, ge=1, description="A file that no message has got after this long is removed."
     )
