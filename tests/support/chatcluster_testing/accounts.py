@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -37,3 +38,11 @@ async def becomes_unauthorized(client: httpx.AsyncClient, tokens: dict[str, Any]
             return True
         await asyncio.sleep(0.01)
     return False
+
+
+async def eventually(condition: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
+    """Wait for something that happens a moment after an answer; `AssertionError` naming `what` when it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
+        await asyncio.sleep(0.01)
