@@ -274,6 +274,34 @@ class TestHeaders:
         assert response.headers.get_list("ratelimit")[0].startswith('"user";r=')
 
 
+class TestBrowsers:
+    """What pages of other origins may do, and what a browser is told of every answer."""
+
+    async def test_a_preflight(self, gateway: Service) -> None:
+        async with httpx.AsyncClient(base_url=gateway.url) as client:
+            asked = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "authorization"}
+            for origin in ("https://app.example.org", "https://other.example.org:8443"):
+                response = await client.options("/api/v1/users/me", headers=asked | {"Origin": origin})
+                assert response.status_code == 204
+                assert response.headers["access-control-allow-origin"] == origin
+                assert "PUT" in response.headers["access-control-allow-methods"]
+                assert "access-control-allow-credentials" not in response.headers
+            for origin in ("https://evil.example", "null", "http://app.example.org"):
+                response = await client.options("/api/v1/users/me", headers=asked | {"Origin": origin})
+                assert (response.status_code, response.json()["code"]) == (403, "origin_not_allowed")
+                assert "access-control-allow-origin" not in response.headers
+
+    async def test_every_answer_says_who_may_read_it(self, client: httpx.AsyncClient) -> None:
+        for path in ("/api/v1/messages/x", "/api/v1/nowhere", "/api/v1/tokens"):
+            response = await client.get(path, headers={"Origin": "https://app.example.org"})
+            assert response.headers.get_list("access-control-allow-origin") == ["https://app.example.org"], path
+            assert response.headers.get_list("x-content-type-options") == ["nosniff"]
+            assert response.headers["vary"] == "Origin"
+            assert response.headers["content-security-policy"].startswith("default-src 'none'")
+            other = await client.get(path, headers={"Origin": "https://evil.example"})
+            assert "access-control-allow-origin" not in other.headers
+
+
 class TestBodies:
     """Both directions are streamed."""
 
@@ -400,14 +428,27 @@ class TestUpstreamTrouble:
         echo.program.start()
         assert (await client.get("/api/v1/messages/x")).status_code == 200
 
-    async def test_a_hanging_service_sheds_load(self, client: httpx.AsyncClient, echo: Service) -> None:
+    async def test_a_hanging_service_is_left_alone(
+        self, client: httpx.AsyncClient, gateway: Service, echo: Service
+    ) -> None:
         echo.program.signal(signal.SIGSTOP)
         try:
             responses = await asyncio.gather(*(client.get("/api/v1/messages/x") for _ in range(20)))
+            assert {response.status_code for response in responses} <= {503, 504}
+            async with asyncio.timeout(10):  # who calls just as the circuit half-opens waits for an answer
+                while (response := await client.get("/api/v1/messages/x")).elapsed.total_seconds() > 0.5:
+                    pass
+            assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+            assert int(response.headers["retry-after"]) >= 1
+            assert (await client.get("/api/v1/auth/jwks.json")).status_code == 200, "the others are not concerned"
+            metrics = (await client.get(f"{gateway.url}/metrics")).text
+            assert re.search(r'chat_gateway_circuit_refused_total\{upstream="message"\} [1-9]', metrics)
         finally:
             echo.program.signal(signal.SIGCONT)
-        assert {response.status_code for response in responses} <= {503, 504}
-        assert (await client.get("/api/v1/messages/x")).status_code == 200
+        async with asyncio.timeout(20):
+            while (await client.get("/api/v1/messages/x")).status_code != 200:
+                await asyncio.sleep(0.05)
+        assert 'chat_gateway_circuit_state{upstream="message"} 0.0' in (await client.get(f"{gateway.url}/metrics")).text
 
 
 @pytest.fixture(scope="module")

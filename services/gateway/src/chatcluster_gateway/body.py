@@ -1,7 +1,7 @@
 """A request's body on its way in: read whole when it is small, passed on piece by piece when it is not."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable
 
 from starlette.types import Receive
 
@@ -18,11 +18,11 @@ class CallerGoneError(Exception):
 class RequestBody(AsyncIterable[bytes]):
     """A body to be streamed; can be iterated once. Each piece is asked for when the one before was taken."""
 
-    def __init__(self, receive: Receive, max_bytes: int) -> None:
+    def __init__(self, receive: Receive, max_bytes: int, length: int | None) -> None:
         self._receive = receive
         self._max_bytes = max_bytes
-        self.on_piece: Callable[[], None] | None = None
-        """Called whenever there is a new piece."""
+        self.length = length
+        """Bytes in all, when that was said."""
         self.waiting = False
         """Whether it is the caller that everybody waits for."""
         self.ended = False
@@ -45,8 +45,6 @@ class RequestBody(AsyncIterable[bytes]):
                 self.failure = too_large(self._max_bytes)
                 raise self.failure
             self.ended = not message.get("more_body", False)
-            if self.on_piece:
-                self.on_piece()
             if piece:
                 yield piece
 
@@ -62,7 +60,7 @@ async def take(incoming: Incoming, receive: Receive, max_bytes: int, seconds: fl
         return None
     if length is not None and length > max_bytes:
         raise too_large(max_bytes)
-    body = RequestBody(receive, max_bytes)
+    body = RequestBody(receive, max_bytes, length)
     if length is None or length > SMALL:
         return body
     return await read(body, seconds)

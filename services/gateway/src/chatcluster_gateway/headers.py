@@ -21,6 +21,7 @@ HOP_BY_HOP = frozenset(
 
 # Ours to say, never the caller's. Headers that only services exchange stop here.
 _NOT_INWARD = HOP_BY_HOP | {
+    b"content-length",
     b"expect",
     b"forwarded",
     b"host",

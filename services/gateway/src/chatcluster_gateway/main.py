@@ -55,6 +55,8 @@ def create_gateway(settings: GatewaySettings) -> tuple[ASGIApp, Health]:
         connections=settings.upstream_connections,
         connect_seconds=settings.connect_seconds,
         answer_seconds=settings.answer_seconds,
+        circuit_failures=settings.circuit_failures,
+        circuit_seconds=settings.circuit_seconds,
     )
     redis_url = settings.redis_url.get_secret_value()
     limiter = RedisLimiter(redis_url, settings.redis_seconds)

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import aiohttp
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatcluster_common import context, errors
@@ -24,6 +23,7 @@ from chatcluster_gateway.body import CallerGoneError, RequestBody
 from chatcluster_gateway.callers import Callers, bearer, limited_address
 from chatcluster_gateway.cors import Cors
 from chatcluster_gateway.headers import Header, Incoming
+from chatcluster_gateway.http1 import Answer, BrokenOffError
 from chatcluster_gateway.limiter import RedisLimiter
 from chatcluster_gateway.models import AuditEvent
 from chatcluster_gateway.policies import Limit, Policies
@@ -111,7 +111,7 @@ class Gateway:
         if principal:
             if route.audited:
                 visit.send = self._noting(visit, route.audited, principal)
-            if path != routes.EXCHANGE:
+            if principal.scopes is not None and path != routes.EXCHANGE:
                 check_scope(principal, scope_for(method, scope["path"]))
         elif not endpoint.public:
             raise visit.refusal or errors.unauthorized()
@@ -123,8 +123,8 @@ class Gateway:
             return
         inward = incoming.inward + self._forwarding(visit)
         query: bytes = scope["query_string"]
-        target = path.decode() + ("?" + query.decode() if query else "")
-        answer = await self._upstreams.call(route.upstream, method, target, inward, body)
+        target = path + b"?" + query if query else path
+        answer = await self._upstreams.call(route.upstream, method.encode(), target, inward, body)
         try:
             await _pass_back(visit, answer, route.upstream, listen=_all_read(body))
         finally:
@@ -216,10 +216,10 @@ class Gateway:
         edge = said if self._trust_edge else {}
         via = said.get(b"via")
         fields = [
-            (b"X-Forwarded-For", visit.address.encode("latin-1")),
-            (b"X-Forwarded-Proto", edge.get(b"x-forwarded-proto") or visit.scope["scheme"].encode()),
-            (b"X-Forwarded-Host", edge.get(b"x-forwarded-host") or said.get(b"host", b"")),
-            (b"Via", via + b", " + _VIA if via else _VIA),
+            (b"x-forwarded-for", visit.address.encode("latin-1")),
+            (b"x-forwarded-proto", edge.get(b"x-forwarded-proto") or visit.scope["scheme"].encode()),
+            (b"x-forwarded-host", edge.get(b"x-forwarded-host") or said.get(b"host", b"")),
+            (b"via", via + b", " + _VIA if via else _VIA),
         ]
         fields += [(name.encode(), value.encode()) for name, value in context.outgoing_headers().items()]
         return fields
@@ -250,22 +250,20 @@ class Visit:
         self.scope["headers"] = replaced(self.scope["headers"])
 
 
-async def _pass_back(visit: Visit, answer: aiohttp.ClientResponse, upstream: Upstream, *, listen: bool) -> None:
+async def _pass_back(visit: Visit, answer: Answer, upstream: Upstream, *, listen: bool) -> None:
     """Send the answer to the caller. `listen`: the request's body has been read, what comes now says that they left."""
-    sent = [(name.lower(), value) for name, value in answer.raw_headers]
     send = visit.send
     start: Message = {
         "type": "http.response.start",
         "status": answer.status,
-        "headers": headers.outward(sent, answer.status) + visit.said,
+        "headers": headers.outward(answer.headers, answer.status) + visit.said,
     }
-    length = answer.content_length
-    if answer.method == "HEAD" or answer.status in {204, 304} or (length is not None and length <= body_of.SMALL):
+    if answer.complete or (answer.length is not None and answer.length <= body_of.SMALL):
         try:
             content = await answer.read()
         except TimeoutError as error:
             raise failure(upstream, 504, error) from error
-        except (aiohttp.ClientError, OSError) as error:
+        except BrokenOffError as error:
             raise failure(upstream, 502, error) from error
         await send(start)
         await send({"type": "http.response.body", "body": content})
@@ -273,7 +271,7 @@ async def _pass_back(visit: Visit, answer: aiohttp.ClientResponse, upstream: Ups
     await send(start)
     gone = asyncio.ensure_future(_disconnected(visit.receive)) if listen else None
     try:
-        async for piece in answer.content.iter_any():
+        async for piece in answer.pieces():
             if gone and gone.done():
                 return
             await send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -56,6 +56,13 @@ class GatewaySettings(ServiceSettings):
     )
     upstream_connections: int = Field(default=256, ge=1, le=10_000, description="Connections a service may get.")
 
+    circuit_failures: int = Field(
+        default=5, ge=1, le=1000, description="Unanswered calls in a row after which a service is left alone."
+    )
+    circuit_seconds: float = Field(
+        default=1.0, gt=0, le=30, description="For how long, at first; each failed try doubles it, up to 30 s."
+    )
+
     # Rate limits (GCRA): so much for good, and `burst` at once after a rest.
     user_rate_per_second: float = Field(default=50.0, gt=0, description="Calls of one signed-in user.")
     user_burst: int = Field(default=200, ge=1)
