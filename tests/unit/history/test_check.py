@@ -26,6 +26,7 @@ def message(seq: int, body: str = "", *, by: str = "ann", deleted: bool = False,
         "body": "" if deleted else body or f"b{seq}",
         "edited_at": None,
         "deleted_at": "then" if deleted else None,
+        "revision": 2 if deleted else 1 if body else 0,
     } | fields
 
 
@@ -53,7 +54,7 @@ def page(user: str, at: float, *items: dict[str, Any], after: int = 0, more: boo
 
 
 def sync(user: str, at: float, *items: dict[str, Any], after: int = 0, reload: Sequence[str] = ()) -> Operation:
-    value = {"messages": list(items), "more": [], "reload": list(reload)}
+    value = {"messages": list(items), "changed": [], "more": [], "reload": list(reload)}
     return Operation(user, "sync", {"conversations": {C: after}}, at, at + 0.1, "ok", value)
 
 
@@ -106,7 +107,8 @@ GOOD: dict[str, list[Record]] = {
     ],
     "a deletion, and its tombstone": [BEGIN, send(1, 1), delete(1, 2), *both(message(1, deleted=True))],
     "a live message that took longer than its deletion": [
-        BEGIN, send(1, 1), delete(1, 2), live("bob", 3, message(1)), end("bob", message(1, deleted=True))
+        BEGIN, send(1, 1), delete(1, 2), live("bob", 3, message(1)),
+        live("bob", 4, message(1, deleted=True), "message:deleted"), end("bob", message(1, deleted=True)),
     ],
     "somebody added reads everything": [
         BEGIN, send(1, 1), done("ann", "add", 2, user_id="eve"), sync("eve", 3, message(1)), *both(message(1)),
@@ -184,6 +186,11 @@ BAD: dict[str, tuple[set[str], list[Record]]] = {
     "an edit is lost": (
         {"edit lost"}, [BEGIN, send(1, 1), edit(1, "new", 2), *both(message(1))],
     ),
+    "a member is never told of an edit": (
+        {"edit lost"},
+        [BEGIN, send(1, 1), live("bob", 2, message(1)), edit(1, "new", 3), end("ann", message(1, "new")),
+         end("bob", message(1, "new"))],
+    ),
     "an older edit wins": (
         {"edit lost"},
         [BEGIN, send(1, 1), edit(1, "one", 2), edit(1, "two", 3), *both(message(1, "one"))],
@@ -192,10 +199,10 @@ BAD: dict[str, tuple[set[str], list[Record]]] = {
         {"edit lost"}, [BEGIN, send(1, 1), edit(1, "new", 2), page("bob", 3, message(1)), *both(message(1, "new"))],
     ),
     "content at the end, after its deletion": (
-        {"wrongly visible"}, [BEGIN, send(1, 1), delete(1, 2), *both(message(1))],
+        {"wrongly visible", "edit lost"}, [BEGIN, send(1, 1), delete(1, 2), *both(message(1))],
     ),
     "an edit brings a deleted message back": (
-        {"wrongly visible"},
+        {"wrongly visible", "edit lost"},
         [BEGIN, send(1, 1), delete(1, 2), edit(1, "again", 3), *both(message(1, "again"))],
     ),
     "content again on a socket that knows of the deletion": (

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from chatcluster_testing.history.membership import Membership
 from chatcluster_testing.history.records import FOREVER, Event, Fault, History, Operation, Record, line
-from chatcluster_testing.history.values import Registers
+from chatcluster_testing.history.values import Registers, value_of
 
 Kind = Literal[
     "lost",
@@ -134,6 +134,7 @@ class _Rules:
             self.connected_members_hear_everything,
             self.reads_are_complete,
             self.values_are_current,
+            self.views_converge,
             self.nothing_after_deletion,
             self.strangers_see_nothing,
             self.strangers_do_nothing,
@@ -283,6 +284,28 @@ class _Rules:
                     _kind(kind), f"{where} {detail} ({sighting.how})", (sighting.message["id"],), sighting.end
                 )
 
+    def views_converge(self) -> Iterator[Violation]:
+        """After the last sync, the newest version that a member has seen of a message says what the store says."""
+        newest: dict[tuple[str, str], dict[str, Any]] = {}
+        for sighting in self.sightings:
+            key = (sighting.user, sighting.message["id"])
+            if (
+                sighting.how != "history"
+                and newest.get(key, sighting.message)["revision"] <= sighting.message["revision"]
+            ):
+                newest[key] = sighting.message
+        for reading in self._final():
+            for message in reading.value["items"]:
+                seen, send = newest.get((reading.user, message["id"])), self.sends.get(message["client_id"])
+                if (
+                    seen is not None
+                    and send is not None
+                    and value_of(seen) != value_of(message)
+                    and self.members.certainly_in(message["conversation_id"], reading.user, send.invoked, FOREVER)
+                ):
+                    detail = f"{reading.user} still sees {value_of(seen)!r} where {value_of(message)!r} is stored"
+                    yield Violation("edit lost", detail, (message["id"],), reading.completed)
+
     def nothing_after_deletion(self) -> Iterator[Violation]:
         """A socket that was told of a deletion is not sent the content again."""
         gone: set[tuple[str, str]] = set()
@@ -365,7 +388,7 @@ class _Rules:
                     case "send" | "edit" | "delete":
                         messages = [record.value] if record.value else []
                     case "sync":
-                        messages = record.value["messages"]
+                        messages = [*record.value["messages"], *record.value["changed"]]
                     case "page" | "history":
                         messages = record.value["items"]
                     case _:

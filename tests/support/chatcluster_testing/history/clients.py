@@ -1,15 +1,16 @@
 """People who do random things: what a history is made by."""
 
 import asyncio
+import contextlib
 import random
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chatcluster_testing.history.recording import RecordedDevice, Recorder, trimmed
+from chatcluster_testing.history.recording import PresenceDevice, RecordedDevice, Recorder, trimmed
 from chatcluster_testing.history.records import Operation
-from chatcluster_testing.people import Person
+from chatcluster_testing.people import Person, Refused
 
 WEIGHTS: Final[Mapping[str, int]] = {
     "send": 45,
@@ -21,6 +22,7 @@ WEIGHTS: Final[Mapping[str, int]] = {
     "drop": 3,
     "member": 5,
     "leave": 1,
+    "appear": 5,
 }
 """How often each thing is done."""
 
@@ -56,19 +58,22 @@ class Client:
         self._count = 0
         self._mine: list[tuple[str, str]] = []
         """(conversation, message) of what they sent last."""
+        self._presence: PresenceDevice | None = None
         self.devices = [
             RecordedDevice(person, recorder, f"{name}-{n}", transport="polling" if n % 2 else "websocket")
             for n in range(devices)
         ]
 
-    async def open(self) -> None:
-        """Connect all devices."""
-        for device in self.devices:
+    async def open(self, watched: list[str]) -> None:
+        """Connect all devices, and watch those people."""
+        self._presence = PresenceDevice(self.person, self._recorder, f"{self.name}-presence", watched)
+        for device in (*self.devices, self._presence):
             await device.open()
+        await self._presence.sync()
 
     async def close(self) -> None:
         """Disconnect them."""
-        for device in self.devices:
+        for device in (*self.devices, *([self._presence] if self._presence else [])):
             await device.close()
 
     async def act(self, weights: Mapping[str, int] = WEIGHTS) -> None:
@@ -178,6 +183,20 @@ class Client:
                 await device.sync()
             except ConnectionError:
                 return  # the device does it again when it is connected
+
+    async def _appear(self) -> None:
+        """Type, or choose a status."""
+        if self._presence is None or not self._presence.connected:
+            return
+        event, data = self.random.choice(
+            [
+                ("typing:start", {"conversation_id": self._room().id}),
+                ("presence:set", {"status": self.random.choice(["online", "dnd", "invisible"]), "text": self.name}),
+                ("presence:activity", {"active": True}),
+            ]
+        )
+        with contextlib.suppress(ConnectionError, Refused):
+            await self._presence.call(event, data)
 
     async def _drop(self) -> None:
         await self.random.choice(self.devices).drop()

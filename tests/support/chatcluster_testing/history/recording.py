@@ -8,14 +8,14 @@ from typing import Any
 
 import aiohttp
 
+from chatcluster_testing.asyncapi import Documented
 from chatcluster_testing.history.records import FOREVER, Event, History, Operation, now
 from chatcluster_testing.people import Device, Message, Person, Refused, Transport
 
-Check = Callable[[str, str, Any], str | None]
-"""Takes the direction (`sent`, `answer` or `received`), the event and its data; says what is not as documented."""
-
-_FIELDS = ("id", "conversation_id", "seq", "sender_id", "client_id", "body", "edited_at", "deleted_at")
+_FIELDS = ("id", "conversation_id", "seq", "sender_id", "client_id", "body", "edited_at", "deleted_at", "revision")
 _MESSAGE_EVENTS = {"message:new", "message:updated", "message:deleted"}
+
+_EXAMPLES = 20
 
 PATIENCE_SECONDS = 25.0
 """How long a client repeats a request before it gives up, never to know what came of it."""
@@ -31,14 +31,13 @@ class Recorder:
     """Takes down what all clients do and see."""
 
     history: History
-    documented: Check = lambda _direction, _event, _data: None
     undocumented: list[str] = field(default_factory=list[str])
-    """Traffic that is not as documented, each kind once."""
+    """Traffic that is not as documented, the first of it."""
 
-    def check(self, direction: str, event: str, data: Any) -> None:
+    def check(self, channel: Documented, direction: str, event: str, data: Any) -> None:
         """Hold traffic against the document."""
-        problem = self.documented(direction, event, data)
-        if problem and problem not in self.undocumented:
+        problem = channel(direction, event, data)
+        if problem and len(self.undocumented) < _EXAMPLES:
             self.undocumented.append(problem)
 
     async def perform(
@@ -84,12 +83,18 @@ class Recorder:
 class RecordedDevice(Device):
     """A device whose every connection is a socket of its own in the history."""
 
-    def __init__(self, person: Person, recorder: Recorder, name: str, *, transport: Transport) -> None:
-        super().__init__(person, transport=transport)
+    channel = "message"
+
+    def __init__(
+        self, person: Person, recorder: Recorder, name: str, *, transport: Transport, path: str = "/socket.io"
+    ) -> None:
+        super().__init__(person, transport=transport, path=path)
         self._recorder = recorder
+        self._documented = Documented(self.channel)
         self._name = name
         self._connections = 0
         self._open = False
+        self._as_of: str | None = None
 
     @property
     def socket(self) -> str:
@@ -107,28 +112,37 @@ class RecordedDevice(Device):
             await self._session.close()
 
     async def call(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
-        self._recorder.check("sent", event, data)
+        self._check("sent", event, data)
         try:
             answer = await super().call(event, data)
         except Refused as refusal:
-            self._recorder.check("answer", event, {"ok": False, "error": refusal.problem})
+            self._check("answer", event, {"ok": False, "error": refusal.problem})
             raise
-        self._recorder.check("answer", event, answer)
+        self._check("answer", event, answer)
         return answer
 
     async def sync(self) -> None:
         """As every device does, each call an operation of the history."""
         inbox = self.person.inbox
         pending = {c: inbox.last_seq(c) for c in list(inbox.messages)}
+        as_of: str | None = None
         while pending:
+            arguments: dict[str, Any] = {"conversations": pending}
+            if self._as_of and as_of is None:
+                arguments["changed_since"] = self._as_of
             invoked = now()
-            answer = await self.call("sync", {"conversations": pending})
-            value = {**answer, "messages": [trimmed(message) for message in answer["messages"]]}
-            arguments = {"conversations": pending}
+            answer = await self.call("sync", arguments)
+            as_of = as_of or answer["as_of"]
+            value = {
+                **answer,
+                "messages": [trimmed(message) for message in answer["messages"]],
+                "changed": [trimmed(message) for message in answer["changed"]],
+            }
             self._recorder.history.add(Operation(self.person.id, "sync", arguments, invoked, now(), "ok", value))
             for message in answer["messages"]:
                 inbox.add(message)
             pending = {c: inbox.last_seq(c) for c in answer["more"]}
+        self._as_of = as_of
 
     async def _connect(self) -> None:
         await self._hang_up()
@@ -138,12 +152,12 @@ class RecordedDevice(Device):
         self._note("connect")
 
     def _on_message(self, message: Message) -> None:
+        self._check("received", "message:new", message)
         self._note("message:new", trimmed(message))
-        self._recorder.check("received", "message:new", message)
         super()._on_message(message)
 
     def _on_event(self, event: str, data: Any = None) -> None:
-        self._recorder.check("received", event, data)
+        self._check("received", event, data)
         if event in _MESSAGE_EVENTS:
             self._note(event, trimmed(data))
         elif event == "conversation:changed":
@@ -157,5 +171,28 @@ class RecordedDevice(Device):
             self._note("disconnect")
         super()._on_disconnect(*reason)
 
+    def _check(self, direction: str, event: str, data: Any) -> None:
+        self._recorder.check(self._documented, direction, event, data)
+
     def _note(self, name: str, data: dict[str, Any] | None = None) -> None:
         self._recorder.history.add(Event(now(), self.person.id, self.socket, name, data or {}))
+
+
+class PresenceDevice(RecordedDevice):
+    """A connection to the presence service. Its traffic is checked, and is no part of the history."""
+
+    channel = "presence"
+
+    def __init__(self, person: Person, recorder: Recorder, name: str, watched: list[str]) -> None:
+        super().__init__(person, recorder, name, transport="websocket", path="/presence/socket.io")
+        self._watched = watched
+
+    async def sync(self) -> None:
+        """Watch again."""
+        await self.call("presence:subscribe", {"user_ids": self._watched})
+
+    def _on_event(self, event: str, data: Any = None) -> None:
+        self._check("received", event, data)
+
+    def _note(self, name: str, data: dict[str, Any] | None = None) -> None:
+        pass

@@ -10,7 +10,7 @@ from pathlib import Path
 from chatcluster_testing.history.check import Violation, check, relevant
 from chatcluster_testing.history.clients import WEIGHTS, Client
 from chatcluster_testing.history.faults import WELL, torment
-from chatcluster_testing.history.recording import Check, Recorder
+from chatcluster_testing.history.recording import Recorder
 from chatcluster_testing.history.records import Fault, History, now
 from chatcluster_testing.people import Person
 from chatcluster_testing.platform import Platform
@@ -51,19 +51,18 @@ async def run(
     seconds: float,
     seed: int,
     folder: Path,
-    documented: Check = lambda _direction, _event, _data: None,
     weights: Mapping[str, int] = WEIGHTS,
 ) -> Result:
     """Let people chat for `seconds` while processes are harmed, wait until all is well, and judge the history."""
     history = History(seed)
-    recorder = Recorder(history, documented)
+    recorder = Recorder(history)
     began = now()
     people = [await Person.register(platform.url, f"h{n}") for n in range(PEOPLE)]
     clients = [Client(person, recorder, f"p{n}", seed, 1 + n % 2) for n, person in enumerate(people)]
     try:
         await _found(clients)
         for client in clients:
-            await client.open()
+            await client.open([person.id for person in people])
         end = now() + seconds
         async with asyncio.TaskGroup() as group:
             for client in clients:
