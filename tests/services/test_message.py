@@ -2,11 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -23,72 +20,20 @@ from chatcluster_testing.cable import Cable
 from chatcluster_testing.delivery import check, settle
 from chatcluster_testing.kafka import PASSWORD, USERNAME, Kafka
 from chatcluster_testing.mongodb import MongoDB
-from chatcluster_testing.peers import Peers, running_peers
 from chatcluster_testing.people import Person, Refused
-from chatcluster_testing.process import INTERNAL_TOKEN, Service, running_service, service_program, wait_until
+from chatcluster_testing.process import INTERNAL_TOKEN, running_service, service_program
 from chatcluster_testing.redis import Redis, running_redis
+from chatcluster_testing.replicas import Replicas, running_replicas
 from chatcluster_testing.tokens import TokenAuthority
-
-
-@dataclass
-class Message:
-    """Two replicas of the service on one database, and what they need."""
-
-    one: Service
-    two: Service
-    env: dict[str, str]
-    peers: Peers
-    tokens: TokenAuthority
-    folder: Path
-
-    def account(self, url: str, name: str) -> Person:
-        """Somebody who speaks to the replica at `url`."""
-        user_id = f"{name}-{uuid.uuid4()}"
-        self.peers.add_person(user_id, name)
-        tokens = {
-            "user": {"id": user_id, "username": name},
-            "access_token": self.tokens.token_for(user_id),
-            "refresh_token": "",
-            "expires_in": 900,
-        }
-        return Person(url, aiohttp.ClientSession(), tokens)
-
-    @asynccontextmanager
-    async def people(self, *urls: str) -> AsyncIterator[list[Person]]:
-        """One person for each replica named."""
-        async with AsyncExitStack() as stack:
-            people: list[Person] = []
-            for number, url in enumerate(urls):
-                person = self.account(url, f"p{number}")
-                people.append(await stack.enter_async_context(person))
-            yield people
 
 
 @pytest.fixture(scope="module")
 def message(
     mongodb: MongoDB, redis: Redis, kafka: Kafka, tokens: TokenAuthority, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Message]:
+) -> Iterator[Replicas]:
     """The service as most tests use it."""
-    folder = tmp_path_factory.mktemp("message")
-    with ExitStack() as stack:
-        peers = stack.enter_context(running_peers())
-        env = {
-            "CHAT_MONGODB_URL": mongodb.url,
-            "CHAT_MONGODB_DATABASE": "chat",
-            "CHAT_REDIS_URL": redis.url("message"),
-            "CHAT_USER_URL": peers.url,
-            "CHAT_FILE_URL": peers.url,
-            "CHAT_PRESENCE_URL": peers.url,
-            **kafka.env,
-        }
-        services = [service_program("message", folder / name, env, jwks_file=tokens.jwks_file) for name in ("1", "2")]
-        for service in services:
-            stack.callback(service.program.stop)
-            service.program.spawn()
-        for service in services:
-            wait_until(service.program.ready, f"{service.url} to be ready")
-        one, two = services
-        yield Message(one, two, env, peers, tokens, folder)
+    with running_replicas(mongodb, redis, tokens, tmp_path_factory.mktemp("message"), kafka.env) as replicas:
+        yield replicas
 
 
 async def events_of(kafka: Kafka, conversation_id: str, count: int) -> list[dict[str, Any]]:
@@ -114,7 +59,7 @@ async def events_of(kafka: Kafka, conversation_id: str, count: int) -> list[dict
     return sorted(found.values(), key=lambda event: event["message"]["seq"])
 
 
-async def test_a_conversation_from_beginning_to_end(message: Message, kafka: Kafka) -> None:
+async def test_a_conversation_from_beginning_to_end(message: Replicas, kafka: Kafka) -> None:
     async with message.people(message.one.url, message.two.url, message.one.url) as (ann, bob, eve):
         phone, laptop = await ann.device("websocket"), await ann.device("polling")
         other = await bob.device("polling")
@@ -159,7 +104,7 @@ async def test_a_conversation_from_beginning_to_end(message: Message, kafka: Kaf
         assert events[0]["message"]["body"] == "hello"
 
 
-async def test_two_people_have_one_direct_conversation(message: Message) -> None:
+async def test_two_people_have_one_direct_conversation(message: Replicas) -> None:
     async with message.people(message.one.url, message.two.url) as (ann, bob):
         ids = await asyncio.gather(*(one.conversation(other) for one, other in ((ann, bob), (bob, ann)) * 5))
         assert len(set(ids)) == 1
@@ -167,7 +112,7 @@ async def test_two_people_have_one_direct_conversation(message: Message) -> None
         assert [c["id"] for c in listed["items"]] == [ids[0]]
 
 
-async def test_conversations_are_listed_by_cursor(message: Message) -> None:
+async def test_conversations_are_listed_by_cursor(message: Replicas) -> None:
     async with message.people(message.one.url, message.one.url) as (ann, bob):
         made = [await ann.conversation(bob, kind="group", name=f"g{n}") for n in range(5)]
         seen: list[str] = []
@@ -179,7 +124,7 @@ async def test_conversations_are_listed_by_cursor(message: Message) -> None:
         assert seen == made[::-1]
 
 
-async def test_bad_requests_name_what_is_wrong(message: Message) -> None:
+async def test_bad_requests_name_what_is_wrong(message: Replicas) -> None:
     async with message.people(message.one.url, message.one.url) as (ann, bob):
         for body, field in (
             ({"type": "direct", "members": []}, "body.members"),
@@ -207,7 +152,7 @@ async def test_bad_requests_name_what_is_wrong(message: Message) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", None])
-async def test_a_bad_token_is_refused_with_its_code(message: Message, token: str | None) -> None:
+async def test_a_bad_token_is_refused_with_its_code(message: Replicas, token: str | None) -> None:
     async with aiohttp.ClientSession() as session:
         client = socketio.AsyncClient(reconnection=False, http_session=session)
         refusals: list[Any] = []
@@ -218,7 +163,7 @@ async def test_a_bad_token_is_refused_with_its_code(message: Message, token: str
     assert refusals[0]["data"]["code"] == "unauthorized"
 
 
-async def test_a_socket_ends_with_its_token(message: Message) -> None:
+async def test_a_socket_ends_with_its_token(message: Replicas) -> None:
     async with message.people(message.one.url) as (ann,):
         ann._tokens["access_token"] = message.tokens.token_for(ann.id, lifetime=-3)  # within the leeway for clocks
         device = await ann.device()
@@ -229,7 +174,7 @@ async def test_a_socket_ends_with_its_token(message: Message) -> None:
                 await asyncio.sleep(0.01)
 
 
-async def test_a_client_id_is_one_message_for_ever(message: Message) -> None:
+async def test_a_client_id_is_one_message_for_ever(message: Replicas) -> None:
     async with message.people(message.one.url, message.two.url) as (ann, bob):
         conversation_id = await ann.conversation(bob)
         body = {"client_id": str(uuid.uuid4()), "body": "once"}
@@ -250,7 +195,7 @@ async def test_a_client_id_is_one_message_for_ever(message: Message) -> None:
         assert with_other["id"] == answers[0][1]["id"]
 
 
-async def test_seq_is_dense_however_many_write(message: Message) -> None:
+async def test_seq_is_dense_however_many_write(message: Replicas) -> None:
     async with message.people(*(message.one.url, message.two.url) * 3) as people:
         conversation_id = await people[0].conversation(*people[1:], kind="group")
         devices = [await person.device() for person in people]
@@ -264,7 +209,7 @@ async def test_seq_is_dense_however_many_write(message: Message) -> None:
         assert order == [m["client_id"] for m in await people[0].history(conversation_id)]
 
 
-async def test_messages_of_one_socket_keep_their_order(message: Message) -> None:
+async def test_messages_of_one_socket_keep_their_order(message: Replicas) -> None:
     async with message.people(message.one.url, message.two.url) as (ann, bob):
         conversation_id = await ann.conversation(bob)
         device = await ann.device()
@@ -272,7 +217,7 @@ async def test_messages_of_one_socket_keep_their_order(message: Message) -> None
         assert [m["body"] for m in await ann.history(conversation_id)] == [str(n) for n in range(30)]
 
 
-async def test_connect_then_sync_misses_nothing(message: Message) -> None:
+async def test_connect_then_sync_misses_nothing(message: Replicas) -> None:
     async with message.people(message.one.url, message.two.url) as (ann, bob):
         conversation_id = await ann.conversation(bob)
         device = await ann.device()
@@ -293,7 +238,7 @@ async def _send_all(device: Any, conversation_id: str, count: int) -> None:
         await device.send(conversation_id, f"{n}")
 
 
-async def test_sync_says_what_to_fetch_again_and_what_to_load_anew(message: Message) -> None:
+async def test_sync_says_what_to_fetch_again_and_what_to_load_anew(message: Replicas) -> None:
     async with message.people(message.one.url, message.one.url) as (ann, bob):
         conversation_id = await ann.conversation(bob)
         device = await ann.device()
@@ -305,7 +250,7 @@ async def test_sync_says_what_to_fetch_again_and_what_to_load_anew(message: Mess
         assert (ahead["messages"], ahead["reload"]) == ([], [conversation_id])
 
 
-async def test_history_pages_both_ways(message: Message) -> None:
+async def test_history_pages_both_ways(message: Replicas) -> None:
     async with message.people(message.one.url, message.one.url) as (ann, bob):
         conversation_id = await ann.conversation(bob)
         await _send_all(await ann.device(), conversation_id, 7)
@@ -320,7 +265,7 @@ async def test_history_pages_both_ways(message: Message) -> None:
         assert await seqs("after_seq=7") == ([], False)
 
 
-async def test_members_come_and_go(message: Message) -> None:
+async def test_members_come_and_go(message: Replicas) -> None:
     async with message.people(message.one.url, message.two.url, message.two.url) as (ann, bob, eve):
         conversation_id = await ann.conversation(bob, kind="group", name="Team")
         device, guest = await ann.device(), await eve.device()
@@ -341,7 +286,7 @@ async def test_members_come_and_go(message: Message) -> None:
             await eve.rest("GET", f"/conversations/{conversation_id}")
 
 
-async def test_other_services_ask_who_is_in_a_conversation(message: Message) -> None:
+async def test_other_services_ask_who_is_in_a_conversation(message: Replicas) -> None:
     async with message.people(message.one.url, message.one.url) as (ann, bob):
         conversation_id = await ann.conversation(bob)
         url = f"{message.one.url}/internal/conversations/{conversation_id}/members"
@@ -354,7 +299,7 @@ async def test_other_services_ask_who_is_in_a_conversation(message: Message) -> 
             assert answer.status == 401
 
 
-async def test_draining_keeps_what_it_acknowledged_and_sends_clients_elsewhere(message: Message) -> None:
+async def test_draining_keeps_what_it_acknowledged_and_sends_clients_elsewhere(message: Replicas) -> None:
     third = service_program("message", message.folder / "3", message.env, jwks_file=message.tokens.jwks_file)
     third.program.start()
     async with message.people(third.url, third.url, message.two.url) as (ann, bob, eve):
@@ -380,7 +325,7 @@ async def settle_some(person: Person, count: int) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_a_killed_process_loses_nothing(message: Message, kafka: Kafka) -> None:
+async def test_a_killed_process_loses_nothing(message: Replicas, kafka: Kafka) -> None:
     third = service_program("message", message.folder / "4", message.env, jwks_file=message.tokens.jwks_file)
     third.program.start()
     async with message.people(third.url, message.two.url) as (ann, bob):
@@ -401,7 +346,7 @@ async def test_a_killed_process_loses_nothing(message: Message, kafka: Kafka) ->
 
 
 async def test_what_a_dead_process_stored_is_published_by_another(
-    message: Message, kafka: Kafka, mongodb: MongoDB
+    message: Replicas, kafka: Kafka, mongodb: MongoDB
 ) -> None:
     async with message.people(message.one.url, message.two.url) as (ann, bob):
         conversation_id = await ann.conversation(bob)
@@ -424,7 +369,7 @@ async def test_what_a_dead_process_stored_is_published_by_another(
         assert again["seq"] == 2
 
 
-async def test_redis_comes_back_and_brings_what_was_missed(message: Message) -> None:
+async def test_redis_comes_back_and_brings_what_was_missed(message: Replicas) -> None:
     with running_redis() as redis:
         # A database of its own: others would publish what is pending here, in their Redis.
         env = message.env | {"CHAT_REDIS_URL": redis.url("message"), "CHAT_MONGODB_DATABASE": "redis-outage"}
@@ -445,7 +390,7 @@ async def test_redis_comes_back_and_brings_what_was_missed(message: Message) -> 
                 assert other.outages == []
 
 
-async def test_while_the_store_is_away_people_are_told_to_try_again(message: Message, mongodb: MongoDB) -> None:
+async def test_while_the_store_is_away_people_are_told_to_try_again(message: Replicas, mongodb: MongoDB) -> None:
     cable = Cable(mongodb.port)
     cable.mend()
     env = message.env | {"CHAT_MONGODB_URL": f"mongodb://127.0.0.1:{cable.port}/?directConnection=true"}
@@ -473,7 +418,20 @@ async def test_while_the_store_is_away_people_are_told_to_try_again(message: Mes
         cable.cut()
 
 
-async def test_kafka_may_be_away(message: Message, kafka: Kafka) -> None:
+async def test_events_say_who_follows_a_thread_and_who_is_mentioned(message: Replicas, kafka: Kafka) -> None:
+    async with message.people(message.one.url, message.two.url, message.two.url) as (ann, bob, eve):
+        conversation_id = await ann.conversation(bob, eve, kind="group", name="threads")
+        path = f"/conversations/{conversation_id}/messages"
+        root = await ann.rest("POST", path, json={"client_id": uuid.uuid4().hex, "body": "Lunch? @all"})
+        reply = {"client_id": uuid.uuid4().hex, "body": "Yes", "thread_root": root["id"]}
+        await bob.rest("POST", path, json=reply)
+        first, second = await events_of(kafka, conversation_id, 2)
+        assert (first["mentions_all"], first["thread_follower_ids"]) == (True, [])
+        assert (second["message"]["thread_root"], second["mentions_all"]) == (root["id"], False)
+        assert second["thread_follower_ids"] == [ann.id, bob.id]
+
+
+async def test_kafka_may_be_away(message: Replicas, kafka: Kafka) -> None:
     async with message.people(message.one.url, message.two.url) as (ann, bob):
         conversation_id = await ann.conversation(bob)
         device = await ann.device()

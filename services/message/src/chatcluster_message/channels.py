@@ -1,5 +1,7 @@
 """Names of the Redis channels, and the frames that travel on them."""
 
+from collections.abc import Iterable
+
 import orjson
 
 from chatcluster_common.realtime import Frame
@@ -48,9 +50,9 @@ def read_changed(conversation_id: str, user_id: str, seq: int) -> Frame:
     )
 
 
-def conversation_changed(conversation: Conversation) -> Frame:
-    """To all members: what it is like now."""
-    return Frame("conversation:changed", _changed(conversation))
+def conversation_changed(conversation: Conversation, gone: Iterable[str] = ()) -> Frame:
+    """To all members: what it is like now. People who are `gone` are taken out first."""
+    return Frame("conversation:changed", _changed(conversation), {"gone": list(gone)})
 
 
 def joined(conversation: Conversation) -> Frame:

@@ -121,10 +121,7 @@ class Live:
         if channel.startswith(channels.USER):
             if changed := frame.meta.get("join") or frame.meta.get("leave"):
                 self._recent.forget(changed)
-            try:
-                self._changes.put_nowait((channel, frame))
-            except asyncio.QueueFull:
-                log.error("a change of membership was dropped: too many wait", channel=channel)
+            self._queue_change(channel, frame)
             return
         conversation_id = channel.removeprefix(channels.CONVERSATION)
         room = self._rooms.get(conversation_id)
@@ -150,7 +147,15 @@ class Live:
             return
         if frame.event == "conversation:changed":
             self._recent.forget(conversation_id)
-        self.sockets.deliver(channel, frame)
+            self._queue_change(channel, frame)
+        else:
+            self.sockets.deliver(channel, frame)
+
+    def _queue_change(self, channel: str, frame: Frame) -> None:
+        try:
+            self._changes.put_nowait((channel, frame))
+        except asyncio.QueueFull:
+            log.error("a change of a conversation was dropped: too many wait", channel=channel)
 
     def _release(self, conversation_id: str, room: Room) -> None:
         """Deliver what is held, as far as it is next."""
@@ -243,7 +248,10 @@ class Live:
         while True:
             channel, frame = await self._changes.get()
             try:
-                await self._change(channel.removeprefix(channels.USER), frame)
+                if channel.startswith(channels.USER):
+                    await self._change(channel.removeprefix(channels.USER), frame)
+                for user_id in frame.meta.get("gone", ()):
+                    await self._leave(user_id, channel)
             except Exception:
                 log.exception("a change of membership could not be followed")
             self.sockets.deliver(channel, frame)
@@ -258,8 +266,11 @@ class Live:
                 # What was sent before this process listened.
                 self._fill(conversation_id, room, 0.0)
         elif conversation_id := frame.meta.get("leave"):
-            for connection in self._connections_of(user_id):
-                await self.sockets.leave(connection, channels.conversation_channel(conversation_id))
+            await self._leave(user_id, channels.conversation_channel(conversation_id))
+
+    async def _leave(self, user_id: str, channel: str) -> None:
+        for connection in self._connections_of(user_id):
+            await self.sockets.leave(connection, channel)
 
     # Read marks
 

@@ -21,6 +21,7 @@ from chatcluster_message.live import Live
 from chatcluster_message.models import Conversation
 from chatcluster_message.outbox import Relay
 from chatcluster_message.people import People
+from chatcluster_message.purge import Purge
 from chatcluster_message.sequence import Turns
 from chatcluster_message.service import Chat
 from chatcluster_message.settings import MessageSettings
@@ -61,6 +62,7 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
             )
             publisher = await stack.enter_async_context(Publisher(redis))
             relay = await stack.enter_async_context(Relay(store, publisher, events, files))
+            await stack.enter_async_context(Purge(store, files, every_seconds=settings.purge_seconds))
             chat = Chat(
                 store,
                 people,

@@ -1,5 +1,6 @@
 """Shapes that clients see, over REST and Socket.IO alike."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -11,11 +12,17 @@ ConversationType = Literal["direct", "group", "channel"]
 Role = Literal["owner", "admin", "member"]
 Visibility = Literal["public", "private"]
 Posting = Literal["members", "admins"]
-_NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=_NO_CONTROLS)]
-Topic = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=_NO_CONTROLS)]
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=NO_CONTROLS)]
+Topic = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=NO_CONTROLS)]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Seq = Annotated[int, Field(ge=0, le=2**53 - 1)]
+
+
+def _in_reach(moment: datetime) -> datetime:
+    if not 1970 < moment.year < 9000:
+        raise ValueError("give a time between 1971 and 8999")
+    return moment
 
 
 class Request(BaseModel):
@@ -61,6 +68,9 @@ class Conversation(BaseModel):
     last_seq: int = Field(description="The newest message's `seq`; may be a moment behind.")
     last_message_at: Timestamp | None
     revision: int = Field(default=0, exclude=True)
+
+    purged_seq: int = Field(default=0, exclude=True)
+    """Messages up to this `seq` are gone from the store; those below `first_seq` may be about to go."""
 
     @property
     def member_ids(self) -> list[str]:
@@ -177,6 +187,9 @@ Emoji = Annotated[
     AfterValidator(reactions.normal_form),
     Field(description="One emoji, or a short code such as `:tada:`.", examples=["👍"]),
 ]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_reach)]
+ReportReason = Literal["spam", "abuse", "illegal", "other"]
+ReportState = Literal["open", "dismissed", "resolved"]
 Deletion = Literal["sender", "moderated", "erased"]
 
 
@@ -218,6 +231,34 @@ class Message(BaseModel):
         default=None, description="Who deleted it: its sender, an admin or moderator, or its sender's account is gone."
     )
     revision: int = Field(default=0, description="Rises with each change of the message.")
+
+
+class SearchQuery(Request):
+    """What to search for, and where. `from` is a sender's id."""
+
+    query: str = Field(
+        default="",
+        max_length=200,
+        description="Words that must all occur, and phrases in double quotes. May be empty with `from` or `has`.",
+        examples=['party "next friday"'],
+    )
+    conversation_id: Id | None = None
+    sender: Id | None = Field(default=None, alias="from")
+    before: Moment | None = Field(default=None, description="Sent before.")
+    after: Moment | None = Field(default=None, description="Sent at this time or later.")
+    has: Literal["file"] | None = None
+    limit: int = Field(default=20, ge=1, le=100)
+    cursor: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,4}$")] | None = Field(
+        default=None, description="`next_cursor` of the page before."
+    )
+
+
+class SearchPage(BaseModel):
+    """What was found, the best first."""
+
+    items: list[Message]
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last.")
+    limited: bool = Field(description="There are older matches that were not ranked: narrow the search to see them.")
 
 
 class EditMessage(Request):
@@ -321,7 +362,7 @@ class SyncEvent(Request):
     """`sync`: the newest `seq` the client has without a gap, by conversation."""
 
     conversations: dict[Id, Seq] = Field(max_length=500)
-    changed_since: AwareDatetime | None = Field(
+    changed_since: Moment | None = Field(
         default=None, description="`as_of` of the last `sync`: older messages that changed since then come too."
     )
 
@@ -336,6 +377,79 @@ class SyncResult(BaseModel):
     reload: list[str] = Field(
         description="Conversations that cannot be continued: the caller is not in them, or is ahead of the store."
     )
+
+
+class CreateReport(Request):
+    """Why a message should be looked at."""
+
+    reason: ReportReason
+    comment: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
+
+
+class Report(BaseModel):
+    """A message that somebody has reported, as it was then."""
+
+    id: str
+    message_id: str
+    conversation_id: str
+    sender_id: str = Field(description="Whose message it is.")
+    reporter_id: str
+    reason: ReportReason
+    comment: str
+    body: str = Field(description="The text when it was reported.")
+    attachments: list[Attachment]
+    state: ReportState
+    created_at: Timestamp
+    resolved_at: Timestamp | None = None
+    resolved_by: str | None = None
+    note: str = Field(default="", description="The moderator's.")
+
+
+class ReportReceipt(BaseModel):
+    """What the reporter is told."""
+
+    id: str
+    state: ReportState
+    created_at: Timestamp
+
+
+class ReportPage(BaseModel):
+    """Reports, the oldest first."""
+
+    items: list[Report]
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last.")
+
+
+class ResolveReport(Request):
+    """A moderator's decision."""
+
+    state: Literal["dismissed", "resolved"]
+    delete_message: bool = Field(default=False, description="Delete the message; for `resolved` alone.")
+    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
+
+
+class AuditEntry(BaseModel):
+    """What a moderator did."""
+
+    id: str
+    at: Timestamp
+    actor_id: str
+    action: Literal["report_dismissed", "report_resolved", "message_deleted"]
+    message_id: str
+    report_id: str
+
+
+class AuditPage(BaseModel):
+    """What moderators did, the newest first."""
+
+    items: list[AuditEntry]
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last.")
+
+
+class Erasure(BaseModel):
+    """How far an erasure is."""
+
+    done: bool = Field(description="False: call again, there is more.")
 
 
 class InternalMember(BaseModel):

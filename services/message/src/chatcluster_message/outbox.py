@@ -64,7 +64,8 @@ class Relay:
         self._events = events
         self._files = files
         self._in_flight: dict[str, asyncio.Task[None]] = {}
-        self._published: OrderedDict[str, Message] = OrderedDict()
+        self._unindexed: dict[str, Message] = {}
+        self._published: OrderedDict[str, None] = OrderedDict()
         self._told: OrderedDict[str, Message] = OrderedDict()
         self._newest: dict[str, tuple[int, datetime]] = {}
         self._written: dict[tuple[str, str], tuple[int, datetime]] = {}
@@ -109,13 +110,14 @@ class Relay:
     ) -> None:
         try:
             await live
+            self._unindexed[message.id] = message
             followers = await self._count_reply(message) if message.thread_root else []
             event = _event(message, conversation, followers)
             await self._events.publish(MESSAGES_TOPIC, key=conversation.id, value=event)
         except _AWAY as error:
             log.info("message not published yet", message_id=message.id, reason=type(error).__name__, path=path)
             return
-        self._published[message.id] = message
+        self._published[message.id] = None
         RELAYED.labels(path).inc()
 
     async def _count_reply(self, reply: Message) -> list[str]:
@@ -187,15 +189,24 @@ class Relay:
             self._written = written | self._written
             raise
 
+    async def _index(self) -> None:
+        """Let what was published live be found, and count for badges."""
+        new, self._unindexed = self._unindexed, {}
+        try:
+            await self._store.search.put(new.values())
+            await self._store.mentions.put(new.values())
+        except BaseException:
+            self._unindexed = new | self._unindexed
+            raise
+
     async def _mark_published(self) -> None:
-        """Index what was published, and take its outbox marks off."""
-        done = list(self._published.values())[: 5 * _BATCH]
+        """Take the outbox marks off what was published, once it is indexed too."""
+        done = list(self._published)[: 5 * _BATCH]
+        await self._index()
         if done:
-            await self._store.search.put(done)
-            await self._store.mentions.put(done)
-            await self._store.messages.published([message.id for message in done])
-            for message in done:
-                self._published.pop(message.id, None)
+            await self._store.messages.published(done)
+            for message_id in done:
+                self._published.pop(message_id, None)
 
     async def _mark_told(self) -> None:
         done = dict(list(self._told.items())[: 5 * _BATCH])
@@ -269,7 +280,7 @@ class Relay:
         for message in sorted(messages, key=lambda m: m.seq):
             conversation = conversations.get(message.conversation_id)
             if conversation is None:
-                self._published[message.id] = message  # nobody is left to tell
+                self._published[message.id] = None  # nobody is left to tell
                 continue
             self._note(message)
             live = self._publisher.offer(channels.conversation_channel(conversation.id), channels.message_new(message))

@@ -72,6 +72,12 @@ def may(conversation: Conversation, user_id: str, action: Action) -> bool:
     return role is not None and needed is not None and _RANK[role] >= _RANK[needed]
 
 
+def may_see(conversation: Conversation, user_id: str) -> bool:
+    """Whether the person may know that there is this conversation: members, and anybody of a public channel."""
+    public = conversation.visibility == "public" and bool(conversation.members)
+    return public or role_of(conversation.members, user_id) is not None
+
+
 def check(conversation: Conversation, user_id: str, action: Action) -> None:
     """Raises a `Problem` unless the person, who is a member, may do it: 409 where nobody may."""
     if action not in NEEDED[conversation.type]:

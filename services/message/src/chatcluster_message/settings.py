@@ -22,3 +22,6 @@ class MessageSettings(KafkaSettings):
     startup_seconds: float = Field(default=60.0, gt=0, description="How long to wait for the stores before giving up.")
     max_body_length: int = Field(default=8000, ge=1, le=20_000, description="Characters of a message.")
     max_members: int = Field(default=1000, ge=2, le=10_000, description="People in one conversation.")
+    purge_seconds: float = Field(
+        default=60.0, gt=0, description="How often to look for conversations with messages whose time is over."
+    )

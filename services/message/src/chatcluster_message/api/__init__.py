@@ -1,7 +1,7 @@
 """The routes of the message service, a module a feature."""
 
-from chatcluster_message.api import conversations, internal, messages
+from chatcluster_message.api import conversations, internal, messages, moderation
 
-ROUTERS = (conversations.router, messages.router, internal.router)
+ROUTERS = (conversations.router, messages.router, moderation.router, internal.router)
 
 __all__ = ["ROUTERS"]

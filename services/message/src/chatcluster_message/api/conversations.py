@@ -51,6 +51,23 @@ async def conversations(
     return await chat.conversations.page(caller.user_id, cursor, limit)
 
 
+@router.get("/directory", operation_id="listChannels")
+async def directory(
+    caller: CurrentUser,
+    chat: ChatDep,
+    query: Annotated[
+        str, Query(max_length=120, pattern=models.NO_CONTROLS, description="How the name begins.", examples=["rel"])
+    ] = "",
+    cursor: Annotated[
+        str | None,
+        Query(pattern=r"^[A-Za-z0-9_-]{1,1024}$", description="`next_cursor` of the page before."),
+    ] = None,
+    limit: Limit = 50,
+) -> models.Directory:
+    """The public channels by name."""
+    return await chat.conversations.directory(caller.user_id, query, cursor, limit)
+
+
 @router.get("/{conversation_id}", operation_id="getConversation", responses=NOT_YOURS)
 async def conversation(conversation_id: ConversationId, caller: CurrentUser, chat: ChatDep) -> models.OwnConversation:
     """One conversation."""
@@ -67,6 +84,27 @@ async def change(
 ) -> models.Conversation:
     """Change its name, topic, visibility, who may post (admins), or how long messages are kept (owner)."""
     return await chat.conversations.change(caller.user_id, conversation_id, body)
+
+
+@router.delete(
+    "/{conversation_id}",
+    operation_id="deleteConversation",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=NOT_YOURS | problems(_403="Only the owner deletes it.", _409="Direct."),
+)
+async def delete(conversation_id: ConversationId, caller: CurrentUser, chat: ChatDep) -> None:
+    """Delete a conversation for everybody, with its messages and files."""
+    await chat.conversations.delete(caller.user_id, conversation_id)
+
+
+@router.post(
+    "/{conversation_id}/join",
+    operation_id="joinChannel",
+    responses=problems(_404="There is no such public channel.", _409="Full."),
+)
+async def join(conversation_id: ConversationId, caller: CurrentUser, chat: ChatDep) -> models.Conversation:
+    """Enter a public channel. Nothing changes for a member."""
+    return await chat.conversations.join(caller.user_id, conversation_id)
 
 
 @router.post(

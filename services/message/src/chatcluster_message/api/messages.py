@@ -47,6 +47,15 @@ async def send(
     return message
 
 
+@router.get("/messages/search", operation_id="searchMessages")
+async def search(
+    caller: CurrentUser, chat: ChatDep, query: Annotated[models.SearchQuery, Query()]
+) -> models.SearchPage:
+    """Search the caller's conversations by words and phrases, the best match first. New messages are found within a
+    moment, later while Kafka is away; deleted ones never."""
+    return await chat.search.find(caller.user_id, query)
+
+
 @router.get("/messages/{message_id}", operation_id="getMessage", responses=NO_MESSAGE)
 async def message(message_id: MessageId, caller: CurrentUser, chat: ChatDep) -> models.Message:
     """One message."""
@@ -69,8 +78,11 @@ async def edit(message_id: MessageId, body: models.EditMessage, caller: CurrentU
     responses=NO_MESSAGE | problems(_403="Neither the caller's nor theirs to look after.", _409="Direct."),
 )
 async def delete(message_id: MessageId, caller: CurrentUser, chat: ChatDep) -> models.Message:
-    """Delete a message: text, files, reactions and history go, its place stays. The answer is what is left."""
-    return await chat.changes.delete(caller.user_id, message_id)
+    """Delete a message: text, files, reactions and history go, its place stays. The answer is what is left.
+
+    Moderators of the platform delete any message that was reported.
+    """
+    return await chat.moderation.delete_message(caller, message_id)
 
 
 @router.get("/messages/{message_id}/history", operation_id="listVersions", responses=NO_MESSAGE)

@@ -10,8 +10,11 @@ from chatcluster_message.sequence import Turns
 from chatcluster_message.service.access import Access
 from chatcluster_message.service.changes import ChangeService
 from chatcluster_message.service.conversations import ConversationService
+from chatcluster_message.service.erasure import ErasureService
 from chatcluster_message.service.messages import MessageService
+from chatcluster_message.service.moderation import ModerationService
 from chatcluster_message.service.reading import ReadService
+from chatcluster_message.service.search import SearchService
 from chatcluster_message.store import Store
 
 __all__ = ["Chat"]
@@ -40,3 +43,6 @@ class Chat:
         )
         self.changes = ChangeService(store, access, self.messages, relay)
         self.reading = ReadService(store, access, people, publisher)
+        self.search = SearchService(store)
+        self.moderation = ModerationService(store, access, self.changes)
+        self.erasure = ErasureService(store, self.conversations, self.changes)

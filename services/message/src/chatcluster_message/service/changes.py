@@ -1,11 +1,11 @@
 """What happens to messages once they are sent: edits, deletion, reactions, and threads that people follow."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
 
 from chatcluster_common import errors
 from chatcluster_common.clock import utc_now
 from chatcluster_message import channels, roles
-from chatcluster_message.models import Conversation, Deletion, History, Message, PersonIds
+from chatcluster_message.models import Deletion, History, Message, PersonIds
 from chatcluster_message.outbox import Relay
 from chatcluster_message.reactions import MOST_EMOJI
 from chatcluster_message.roles import Action
@@ -27,8 +27,8 @@ class ChangeService:
 
     async def edit(self, caller: str, message_id: str, body: str) -> Message:
         """Replace a text; the one before stays in the history."""
-
-        async def attempt(message: Message, conversation: Conversation) -> Message | None:
+        for _ in range(_ATTEMPTS):
+            message, conversation = await self._access.message(caller, message_id)
             if message.sender_id != caller:
                 raise errors.forbidden("Only the sender edits a message.")
             _check_there(message)
@@ -37,32 +37,29 @@ class ChangeService:
             if body == message.body:
                 return message
             people, everybody = await self._messages.mentioned(caller, conversation, body)
-            after = await self._store.messages.edit(message, body, people, everybody, utc_now())
-            if after:
+            if after := await self._store.messages.edit(message, body, people, everybody, utc_now()):
                 self._relay.tell(after, channels.message_changed(after))
-            return after
-
-        return await self._until_written(caller, message_id, attempt)
+                return after
+        raise errors.unavailable()
 
     async def delete(self, caller: str, message_id: str) -> Message:
         """Leave a tombstone. The sender may, and whoever looks after the conversation."""
+        message, conversation = await self._access.message(caller, message_id)
+        own = message.sender_id == caller
+        if not own:
+            roles.check(conversation, caller, Action.DELETE_ANY)
+        return await self.tombstone(message, "sender" if own else "moderated")
 
-        async def attempt(message: Message, conversation: Conversation) -> Message | None:
-            own = message.sender_id == caller
-            if not own:
-                roles.check(conversation, caller, Action.DELETE_ANY)
-            return await self.tombstone(message, "sender" if own else "moderated")
-
-        return await self._until_written(caller, message_id, attempt)
-
-    async def tombstone(self, message: Message, why: Deletion) -> Message | None:
-        """Delete a message whoever asks; None when it has changed since it was read."""
-        if message.deleted_at:
-            return message
-        after = await self._store.messages.delete(message, why, utc_now())
-        if after:
-            self._relay.tell(after, channels.message_changed(after))
-        return after
+    async def tombstone(self, message: Message, why: Deletion) -> Message:
+        """Delete a message whoever asks; nothing changes when it is deleted already."""
+        for _ in range(_ATTEMPTS):
+            if message.deleted_at:
+                return message
+            if after := await self._store.messages.delete(message, why, utc_now()):
+                self._relay.tell(after, channels.message_changed(after))
+                return after
+            message = await self._store.messages.get(message.id) or _gone()
+        raise errors.unavailable()
 
     async def history(self, caller: str, message_id: str) -> History:
         """Earlier texts of a message; a deleted one has none."""
@@ -87,6 +84,12 @@ class ChangeService:
         message, _ = await self._access.message(caller, message_id)
         return await self._reacted(message, await self._store.messages.unreact(message, emoji, caller, utc_now()))
 
+    async def forget_reactions(self, message: Message, emoji: Iterable[str], user_id: str) -> None:
+        """Take all reactions of a person who is gone off a message."""
+        for one in emoji:
+            await self._reacted(message, await self._store.messages.unreact(message, one, user_id, utc_now()))
+        await self._store.messages.forget_reactor(message.id, user_id)
+
     async def _reacted(self, before: Message, after: Message | None) -> Message:
         if after is None:
             return await self._store.messages.get(before.id) or before
@@ -108,17 +111,9 @@ class ChangeService:
         members = set(conversation.member_ids)
         return PersonIds(items=[u for u in await self._store.messages.followers(message) if u in members])
 
-    async def _until_written(
-        self,
-        caller: str,
-        message_id: str,
-        attempt: Callable[[Message, Conversation], Awaitable[Message | None]],
-    ) -> Message:
-        """`attempt` on the message as it is, again when somebody else changed it meanwhile."""
-        for _ in range(_ATTEMPTS):
-            if after := await attempt(*await self._access.message(caller, message_id)):
-                return after
-        raise errors.unavailable()
+
+def _gone() -> Message:
+    raise errors.not_found("message")
 
 
 def _check_there(message: Message) -> None:

@@ -1,6 +1,7 @@
 """Conversations: opening and closing them, what they are like, who is in them with which role, what is pinned."""
 
 import asyncio
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from chatcluster_message.models import (
     Conversation,
     ConversationPage,
     CreateConversation,
+    Directory,
+    DirectoryEntry,
     InternalMember,
     InternalMembers,
     Member,
@@ -126,6 +129,48 @@ class ConversationService:
 
         return await self._update(caller, conversation_id, rule)
 
+    async def delete(self, caller: str, conversation_id: str) -> None:
+        """Take everybody out; what nobody is in is removed with all its messages, see `purge`."""
+
+        def rule(before: Conversation) -> Conversation:
+            roles.check(before, caller, Action.DELETE)
+            return before.model_copy(update={"members": []})
+
+        await self._update(caller, conversation_id, rule)
+
+    # The directory of public channels
+
+    async def directory(self, caller: str, beginning: str, cursor: str | None, limit: int) -> Directory:
+        """One page of the public channels whose name begins with `beginning`."""
+        found = await self._store.conversations.public(beginning, after=_read_cursor(cursor), limit=limit + 1)
+        return Directory(
+            items=[
+                DirectoryEntry(
+                    id=channel.id,
+                    name=channel.name or "",
+                    topic=channel.topic,
+                    member_count=len(channel.members),
+                    created_at=channel.created_at,
+                    joined=roles.role_of(channel.members, caller) is not None,
+                )
+                for channel, _ in found[:limit]
+            ],
+            next_cursor=_cursor(found[limit - 1][1]) if len(found) > limit else None,
+        )
+
+    async def join(self, caller: str, conversation_id: str) -> Conversation:
+        """Enter a public channel; nothing changes for a member."""
+        for _ in range(_ATTEMPTS):
+            before = await self._store.conversations.get(conversation_id)
+            if before is None or not roles.may_see(before, caller):
+                raise errors.not_found("conversation")
+            wanted = roles.added(before, caller, utc_now(), most=self._max_members)
+            if wanted is before:
+                return before
+            if after := await self._replace(before, wanted):
+                return after
+        raise errors.unavailable()
+
     # Members
 
     async def add_member(self, caller: str, conversation_id: str, user_id: str) -> Conversation:
@@ -219,25 +264,37 @@ class ConversationService:
             wanted = rule(before)
             if wanted is before or wanted == before:
                 return before
-            if after := await self._store.conversations.replace(
-                before, wanted.model_copy(update={"updated_at": utc_now()})
-            ):
-                await self.announce(before, after)
+            if after := await self._replace(before, wanted):
                 return after
         raise errors.unavailable()
 
-    async def announce(self, before: Conversation, after: Conversation) -> None:
-        """Tell the members, those who are new and those who are not members any more, of a change."""
+    async def _replace(self, before: Conversation, wanted: Conversation) -> Conversation | None:
+        """Write a change unless somebody was faster; tell members, those who are new, and those who are none now."""
+        after = await self._store.conversations.replace(before, wanted.model_copy(update={"updated_at": utc_now()}))
+        if after is None:
+            return None
         self._access.forget(after.id)
         was, now = set(before.member_ids), set(after.member_ids)
-        changed = self._publisher.offer(channels.conversation_channel(after.id), channels.conversation_changed(after))
+        changed = self._publisher.offer(
+            channels.conversation_channel(after.id), channels.conversation_changed(after, was - now)
+        )
         await self._tell(now - was, channels.joined(after))
         await self._tell(was - now, channels.left(after.id))
         await _settled([changed])
+        return after
 
     async def _tell(self, user_ids: Iterable[str], frame: Frame) -> None:
         """Publish to people's own channels; who cannot be told now finds out when Redis is back."""
         await _settled([self._publisher.offer(channels.user_channel(user_id), frame) for user_id in user_ids])
+
+    async def leave_all(self, user_id: str) -> list[str]:
+        """Take a person who is gone out of every conversation, direct ones too; returns which ones those were."""
+        left: list[str] = []
+        while some := await self._store.conversations.of_person(user_id, before=None, limit=100):
+            for conversation in some:
+                await self._update(user_id, conversation.id, lambda before: roles.without(before, user_id))
+                left.append(conversation.id)
+        return left
 
     async def _check_may_be_added(self, caller: str, others: list[str]) -> None:
         if await self._people.blocked(caller, others):
@@ -248,6 +305,19 @@ async def _settled(waits: Iterable["asyncio.Future[None]"]) -> None:
     results = await asyncio.gather(*waits, return_exceptions=True)
     if any(isinstance(result, ChannelsUnavailableError) for result in results):
         log.warning("a change of a conversation could not be announced")
+
+
+def _cursor(key: str) -> str:
+    return urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str | None) -> str:
+    if cursor is None:
+        return ""
+    try:
+        return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except ValueError as error:
+        raise errors.invalid("query.cursor", "send next_cursor of the page before") from error
 
 
 def _check_kind(kind: str, values: Mapping[str, Any]) -> None:

@@ -9,9 +9,11 @@ from pymongo import AsyncMongoClient
 
 from chatcluster_message.store.base import Document, connect, open_database
 from chatcluster_message.store.conversations import Conversations
+from chatcluster_message.store.erasures import Erasures
 from chatcluster_message.store.mentions import MentionEntries
 from chatcluster_message.store.messages import ClientIdTakenError, Messages, SeqTakenError
 from chatcluster_message.store.reads import ReadMarks
+from chatcluster_message.store.reports import Reports
 from chatcluster_message.store.search import SearchIndex
 
 __all__ = ["ClientIdTakenError", "SeqTakenError", "Store", "connect"]
@@ -28,6 +30,8 @@ class Store:
         self.reads = ReadMarks(db)
         self.mentions = MentionEntries(db)
         self.search = SearchIndex(db)
+        self.reports = Reports(db)
+        self.erasures = Erasures(db)
 
     async def ping(self) -> None:
         """Raises when the store does not answer."""
@@ -35,5 +39,12 @@ class Store:
 
     async def ensure_indexes(self) -> None:
         """Create the indexes that are missing."""
-        for collection in (self.conversations, self.messages, self.reads, self.mentions, self.search):
+        for collection in (
+            self.conversations,
+            self.messages,
+            self.reads,
+            self.mentions,
+            self.search,
+            self.reports,
+        ):
             await collection.ensure_indexes()

@@ -1,12 +1,13 @@
 """Conversations and who is in them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
+from chatcluster_common.clock import utc_now
 from chatcluster_message.models import Conversation
 from chatcluster_message.store.base import Database, Document
 
@@ -21,12 +22,16 @@ class Conversations:
         """Create the indexes that are missing."""
         await self._conversations.create_index([("members.user_id", ASCENDING), ("_id", DESCENDING)], name="member")
         await self._conversations.create_index("direct_key", unique=True, sparse=True, name="direct")
+        await self._conversations.create_index("directory", sparse=True, name="directory")
+        await self._conversations.create_index("purge_at", sparse=True, name="purge")
 
     async def insert(self, conversation: Conversation, direct_key: str | None) -> Conversation:
         """Store a new conversation; of a direct one that exists already, return the first."""
         document = _document(conversation)
         if direct_key is not None:
             document["direct_key"] = direct_key
+        if (directory := _directory_key(conversation)) is not None:
+            document["directory"] = directory
         try:
             await self._conversations.insert_one(document)
         except DuplicateKeyError:
@@ -70,12 +75,59 @@ class Conversations:
         for name in _WRITTEN_BY_OTHERS:
             del document[name]
         document["revision"] = before.revision + 1
+        derived = {"directory": _directory_key(after), "purge_at": _purge_at(after)}
+        document |= {name: value for name, value in derived.items() if value is not None}
+        gone = {name: "" for name, value in derived.items() if value is None}
         updated = await self._conversations.find_one_and_update(
             {"_id": before.id, "revision": before.revision},
-            {"$set": document},
+            {"$set": document, **({"$unset": gone} if gone else {})},
             return_document=ReturnDocument.AFTER,
         )
         return _conversation(updated) if updated else None
+
+    async def public(self, prefix: str, *, after: str, limit: int) -> list[tuple[Conversation, str]]:
+        """Public channels whose name begins with `prefix`, by name, with their keys; behind the key `after`."""
+        start = prefix.casefold()
+        query = {"directory": {"$gt": max(after, start), "$lt": start + _LAST}}
+        found = await self._conversations.find(query).sort("directory", ASCENDING).limit(limit).to_list()
+        return [(_conversation(document), document["directory"]) for document in found]
+
+    # Removing old messages, see `purge`
+
+    async def due_for_purge(self, now: datetime, limit: int) -> list[tuple[Conversation, datetime]]:
+        """Conversations to look through for old messages, with the time that was due at."""
+        found = (
+            await self._conversations.find({"purge_at": {"$lte": now}})
+            .sort("purge_at", ASCENDING)
+            .limit(limit)
+            .to_list()
+        )
+        return [(_conversation(document), document["purge_at"]) for document in found]
+
+    async def claim_purge(self, conversation_id: str, due_at: datetime, until: datetime) -> bool:
+        """Put a purge off until `until`; False when another process was faster."""
+        result = await self._conversations.update_one(
+            {"_id": conversation_id, "purge_at": due_at}, {"$set": {"purge_at": until}}
+        )
+        return result.modified_count == 1
+
+    async def begin_at(self, conversation_id: str, first_seq: int, gone: Sequence[str]) -> None:
+        """Messages before `first_seq`, `gone` among them, are about to be removed: nobody is shown them any more."""
+        await self._conversations.update_one(
+            {"_id": conversation_id},
+            {
+                "$max": {"first_seq": first_seq, "last_seq": first_seq - 1},
+                "$pull": {"pins": {"message_id": {"$in": list(gone)}}},
+            },
+        )
+
+    async def purged(self, conversation_id: str, seq: int) -> None:
+        """Messages up to `seq` are gone."""
+        await self._conversations.update_one({"_id": conversation_id}, {"$max": {"purged_seq": seq}})
+
+    async def remove(self, conversation_id: str) -> None:
+        """The conversation is gone."""
+        await self._conversations.delete_one({"_id": conversation_id})
 
     async def raise_last_seq(self, newest: Mapping[str, tuple[int, datetime]]) -> None:
         """Note the newest message of conversations, as (seq, created_at). The notes never go back."""
@@ -89,6 +141,23 @@ class Conversations:
 
 
 _WRITTEN_BY_OTHERS = ("_id", "created_by", "created_at", "last_seq", "last_message_at", "first_seq")
+_LAST = "\U0010ffff"
+_GRACE = timedelta(minutes=1)
+"""How long sends by those who were members a moment ago may still arrive."""
+
+
+def _directory_key(conversation: Conversation) -> str | None:
+    """Where a public channel stands in the directory; None for what does not stand there."""
+    if conversation.visibility != "public" or not conversation.members or conversation.name is None:
+        return None
+    return f"{conversation.name.casefold()}\x00{conversation.id}"
+
+
+def _purge_at(conversation: Conversation) -> datetime | None:
+    """When to look for messages to remove: all of what nobody is in, old ones where there is a limit."""
+    if not conversation.members:
+        return utc_now() + _GRACE
+    return utc_now() if conversation.retention_days is not None else None
 
 
 def _document(conversation: Conversation) -> Document:

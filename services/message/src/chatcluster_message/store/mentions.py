@@ -32,8 +32,15 @@ class MentionEntries:
 
     async def remove(self, message_id: str, people: Sequence[str]) -> None:
         """They are not mentioned in the message any more; `mentioned` of the message before says who was."""
-        if people:
-            await self._mentions.delete_many({"_id": {"$in": [f"{message_id}:{whom}" for whom in people]}})
+        await self._remove([f"{message_id}:{whom}" for whom in people])
+
+    async def remove_all(self, messages: Iterable[Message]) -> None:
+        """The messages are gone."""
+        await self._remove([f"{message.id}:{whom}" for message in messages for whom in mentioned(message)])
+
+    async def _remove(self, ids: Sequence[str]) -> None:
+        if ids:
+            await self._mentions.delete_many({"_id": {"$in": ids}})
 
     async def count(self, user_id: str, marks: Mapping[str, int]) -> dict[str, int]:
         """How often a person was mentioned after their read mark, by conversation; at most 100 of each kind."""

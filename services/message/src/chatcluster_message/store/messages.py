@@ -5,8 +5,8 @@ not been told of its last change. Fields beyond the contract's are absent until 
 is small and is in no index but the three that every message needs.
 """
 
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from collections.abc import Collection as Group
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -228,6 +228,27 @@ class Messages:
         """Follow a thread, or stop."""
         to, away = ("followers", "unfollowed") if follow else ("unfollowed", "followers")
         await self._messages.update_one({"_id": root_id}, {"$addToSet": {to: user_id}, "$pull": {away: user_id}})
+
+    # Removing, exporting, erasing
+
+    async def remove(self, conversation_id: str, up_to: int) -> None:
+        """Remove the messages of a conversation up to a `seq`."""
+        await self._messages.delete_many({"conversation_id": conversation_id, "seq": {"$lte": up_to}})
+
+    async def of_sender(self, sender_id: str, after: str, limit: int) -> list[Message]:
+        """Up to `limit` messages of a sender, by `client_id`, behind the one given."""
+        query = {"sender_id": sender_id, "client_id": {"$gt": after}}
+        found = await self._safe.find(query, _INTERNAL).sort("client_id", ASCENDING).limit(limit).to_list()
+        return [_message(document) for document in found]
+
+    async def reacted_to_by(self, user_id: str) -> AsyncGenerator[Message]:
+        """The messages that a person has reacted to, also those where they took it back."""
+        async for document in self._safe.find({"reactors": user_id}, _INTERNAL):
+            yield _message(document)
+
+    async def forget_reactor(self, message_id: str, user_id: str) -> None:
+        """None of the person's reactions is left on the message."""
+        await self._messages.update_one({"_id": message_id}, {"$pull": {"reactors": user_id}})
 
     # The outbox: a mark is when something is due to be published, absent once it was
 
