@@ -4,6 +4,7 @@
 import argparse
 import asyncio
 import sys
+import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -103,6 +104,8 @@ async def _open(app: FastAPI, settings: UserSettings, stack: AsyncExitStack) -> 
     sealer = Sealer(settings.encryption_key.get_secret_value())
 
     async def deliver_signal(entry: Entry) -> None:
+        if entry.payload["kind"] == "session_revoked":  # at least here it holds without Redis
+            revocations.revoke_session(entry.payload["session_id"], time.time())
         await signals.send(redis, **entry.payload)
 
     async def deliver_mail(entry: Entry) -> None:
