@@ -103,6 +103,7 @@ async def _found(clients: list[Client]) -> None:
     await third.create([first], others[1:], "channel")
     await first.create([second], [], "direct")
     await others[0].create([others[1]], [], "direct")
+    await others[2].create(others[3:], [], "group")
 
 
 async def _chat(client: Client, end: float, weights: Mapping[str, int]) -> None:
