@@ -69,7 +69,9 @@ class FileSettings(ServiceSettings):
     )
 
     orphan_seconds: float = Field(
-        default=DAY_SECONDS, ge=1, description="A file that no message has got after this long is removed."
+        default=DAY_SECONDS,
+        ge=1,
+        description="A file that no message has after this long is removed; longer than any upload may take.",
     )
     collect_seconds: float = Field(default=600.0, gt=0, le=DAY_SECONDS, description="Pause between two collections.")
     collect_dry_run: bool = Field(default=False, description="Only log what would be collected.")
