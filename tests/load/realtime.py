@@ -17,7 +17,6 @@ import os
 import shutil
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -36,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from crowd import Crowd, crowd_at
 
+from chatcluster_testing import node
 from chatcluster_testing.figures import Figures
 from chatcluster_testing.kafka import running_kafka
 from chatcluster_testing.mongodb import MongoDB, running_mongodb
@@ -106,6 +106,7 @@ class Stage:
     """The stores, and the servers on them one after the other. Servers run on core 0, all else on core 1."""
 
     def __init__(self, stack: contextlib.ExitStack, *, kafka: bool = False) -> None:
+        stack.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
         os.sched_setaffinity(0, {1})
         self.folder = Path(tempfile.mkdtemp(prefix="chatcluster-load-"))
         stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
@@ -137,7 +138,14 @@ class Stage:
     def other(self, name: str) -> Iterator[Server]:
         """One of the servers to compare with."""
         port = free_port()
-        argv = [sys.executable, str(SERVERS / "stock.py")] if name == STOCK else ["node", str(_node_server())]
+        argv = (
+            [sys.executable, str(SERVERS / "stock.py")]
+            if name == STOCK
+            else [
+                "node",
+                str(node.install(SERVERS / "node") / "server.mjs"),
+            ]
+        )
         argv += [str(port), str(self.authority.jwks_file), self.redis.admin_url]
         program = Program(name.replace(" ", "-"), argv, self.folder, lambda: accepts(port))
         with self._running(name, program, port) as server:
@@ -279,22 +287,24 @@ def full_load(
     return load
 
 
-def deliveries(stage: Stage, figures: Figures, seconds: float) -> dict[tuple[str, int], Load]:
+def deliveries(
+    stage: Stage, figures: Figures, seconds: float, others: Sequence[str] = (STOCK, NODE)
+) -> dict[tuple[str, int], Load]:
     """Deliveries a second of each server, in rooms of 10 and of 1,000, to the same 1,000 connections."""
     loads: dict[tuple[str, int], Load] = {}
     with stage.ours() as server:
         people = stage.people(server, LARGE, large=1, small=LARGE // SMALL)
         _loads_of(stage, server, people, seconds, loads)
-    for name in (STOCK, NODE):
+    for name in others:
         with stage.other(name) as server:
             _loads_of(stage, server, people, seconds, loads)
     for size in (SMALL, LARGE):
-        for name in (OURS, STOCK, NODE):
+        for name in (OURS, *others):
             load = loads[name, size]
             target = None
             if name == OURS:
                 target = 2 * loads[STOCK, size].rate
-                if size == LARGE:
+                if size == LARGE and NODE in others:
                     target = max(target, loads[NODE, size].rate)
             what = f"rooms of {size:,}, {name}"
             figures.add(
@@ -475,16 +485,6 @@ def _post(url: str, body: Mapping[str, Any], token: str) -> Any:
 def _command(*words: str) -> bytes:
     encoded = [word.encode() for word in words]
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
-
-
-def _node_server() -> Path:
-    """The server for Node, its packages installed as its lock file says."""
-    folder = SERVERS / "node"
-    if not (folder / "node_modules").exists():
-        subprocess.run(
-            ["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True, timeout=300
-        )
-    return folder / "server.mjs"
 
 
 def main() -> None:
