@@ -50,6 +50,7 @@ _NOTE_EVERY = 5
 """Rounds of flushing between two notes of the newest `seq`: one write a busy conversation instead of one a message."""
 _PATROL_SECONDS = 1.0
 _BATCH = 200
+_INDEX_BATCH = 20
 _MAX_IN_FLIGHT = 5000
 _COUNT_EVERY = 5
 _STOP_SECONDS = 3.0
@@ -68,7 +69,6 @@ class Relay:
         self._published: OrderedDict[str, None] = OrderedDict()
         self._told: OrderedDict[str, Message] = OrderedDict()
         self._newest: dict[str, tuple[int, datetime]] = {}
-        self._written: dict[tuple[str, str], tuple[int, datetime]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Relay":
@@ -154,8 +154,6 @@ class Relay:
         known = self._newest.get(message.conversation_id)
         if known is None or known[0] < message.seq:
             self._newest[message.conversation_id] = (message.seq, message.created_at)
-        # Who writes has read what stands above: the badges of their own devices go.
-        self._written[message.conversation_id, message.sender_id] = (message.seq, message.created_at)
 
     async def _flush_always(self) -> None:
         rounds = 0
@@ -179,25 +177,21 @@ class Relay:
     async def _note_newest(self) -> None:
         """Write the newest `seq` of the conversations written to. Readers look beyond it: it may lag."""
         newest, self._newest = self._newest, {}
-        written, self._written = self._written, {}
         try:
             if newest:
                 await self._store.conversations.raise_last_seq(newest)
-                await self._store.reads.lift_many(written)
         except BaseException:
             self._newest = newest | self._newest
-            self._written = written | self._written
             raise
 
     async def _index(self) -> None:
-        """Let what was published live be found, and count for badges."""
-        new, self._unindexed = self._unindexed, {}
-        try:
-            await self._store.search.put(new.values())
-            await self._store.mentions.put(new.values())
-        except BaseException:
-            self._unindexed = new | self._unindexed
-            raise
+        """Let what was published live be found, and count for badges; few at a time, as sends wait for the store."""
+        while self._unindexed:
+            some = list(self._unindexed.values())[:_INDEX_BATCH]
+            await self._store.search.put(some)
+            await self._store.mentions.put(some)
+            for message in some:
+                self._unindexed.pop(message.id, None)
 
     async def _mark_published(self) -> None:
         """Take the outbox marks off what was published, once it is indexed too."""

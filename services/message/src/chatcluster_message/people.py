@@ -24,6 +24,7 @@ _LOOKUP = 500
 _RELATIONS = 1000
 _PRESENCES = 200
 _NOBODY = ""
+_PRESENT = frozenset({"online", "away", "dnd"})
 
 
 class People:
@@ -77,7 +78,7 @@ class People:
         return {name: user_id for name, user_id in found.items() if user_id != _NOBODY}
 
     async def online(self, user_ids: Sequence[str]) -> list[str]:
-        """Those who are not away from all their devices; nobody when that cannot be asked now."""
+        """Those whom everybody may know to be there; nobody when that cannot be asked now."""
         if self._presence is None:
             return []
         found: list[str] = []
@@ -85,7 +86,7 @@ class People:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 for some in _batches(user_ids, _PRESENCES):
                     answer = await self._presence.get("/internal/presence", {"user_ids": ",".join(some)})
-                    found += [p["user_id"] for p in (answer or {}).get("items", []) if p["status"] != "offline"]
+                    found += [p["user_id"] for p in (answer or {}).get("items", []) if p["status"] in _PRESENT]
         except (Problem, TimeoutError):
             UNRESOLVED.inc()
         return found

@@ -24,7 +24,11 @@ class MentionEntries:
     async def put(self, messages: Iterable[Message]) -> None:
         """Enter the mentions of messages; those that are there already stay."""
         entries = [
-            {"_id": f"{message.id}:{whom}", "key": seq_key(message.conversation_id, whom, seq=message.seq)}
+            {
+                "_id": f"{message.id}:{whom}",
+                "key": seq_key(message.conversation_id, whom, seq=message.seq),
+                "by": message.sender_id,
+            }
             for message in messages
             for whom in mentioned(message)
         ]
@@ -50,13 +54,12 @@ class MentionEntries:
         return dict(zip(marks, counts, strict=True))
 
     async def _count(self, conversation_id: str, user_id: str, mark: int) -> int:
-        counts = [
-            await self._mentions.count_documents(
-                {"key": seq_range(conversation_id, whom, above=mark)}, limit=self.MOST_COUNTED
-            )
-            for whom in (user_id, _EVERYBODY)
-        ]
-        return sum(counts)
+        count = 0
+        for whom in (user_id, _EVERYBODY):
+            query = {"key": seq_range(conversation_id, whom, above=mark)}
+            found = self._mentions.find(query, {"by": 1}).limit(self.MOST_COUNTED)
+            count += sum(1 for entry in await found.to_list() if entry["by"] != user_id)
+        return count
 
 
 def mentioned(message: Message) -> list[str]:

@@ -1,9 +1,9 @@
 """How far each member has read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import ReturnDocument
 
 from chatcluster_message.models import ReadMark
 from chatcluster_message.store.base import Database, Document
@@ -30,13 +30,6 @@ class ReadMarks:
         )
         previous: int = before["seq"] if before else 0
         return max(previous, seq), seq > previous
-
-    async def lift_many(self, newest: Mapping[tuple[str, str], tuple[int, datetime]]) -> None:
-        """As `lift`, for (conversation, person) and (seq, time)."""
-        await self._reads.bulk_write(
-            [UpdateOne(_key(*whose), _forward(*whose, seq, at), upsert=True) for whose, (seq, at) in newest.items()],
-            ordered=False,
-        )
 
     async def of_conversation(self, conversation_id: str) -> list[ReadMark]:
         """The read marks of a conversation, of people who have left too."""
