@@ -12,20 +12,20 @@ from chatcluster_common import server
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime import Publisher
-from chatcluster_common.realtime.channels import connect as connect_redis
 from chatcluster_common.signals import Signals
 from chatcluster_common.startup import wait_for
 from chatcluster_presence import api, sockets
 from chatcluster_presence.live import Live
 from chatcluster_presence.service import People
 from chatcluster_presence.settings import PresenceSettings
+from chatcluster_presence.store import connect
 from chatcluster_presence.typists import Typists
 from chatcluster_presence.visibility import Visibility
 
 
 def create_presence_app(settings: PresenceSettings) -> tuple[FastAPI, ASGIApp]:
     """The REST application, and the whole with Socket.IO beside it."""
-    redis = connect_redis(settings.redis_url)
+    redis = connect(settings.redis_url)
     publisher = Publisher(redis)
     # Reading signals waits for longer than any other call may take.
     signals_redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_connect_timeout=2, socket_timeout=10)

@@ -1,7 +1,7 @@
 """What a person's presence is, given what is known about them: pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast, get_args
 
@@ -105,8 +105,8 @@ def differs(before: Appearance | None, after: Appearance) -> bool:
     return before is None or _news(before) != _news(after)
 
 
-def _news(look: Appearance) -> Appearance:
-    return replace(look, last_seen=None, active=False)
+def _news(look: Appearance) -> tuple[object, ...]:
+    return look.status, look.text, look.emoji, look.expires_at
 
 
 def moment(seconds: float) -> datetime:

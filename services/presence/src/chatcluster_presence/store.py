@@ -13,7 +13,10 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from redis.asyncio import Redis
+from pydantic import SecretStr
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from chatcluster_presence.devices import Mark, Write
 from chatcluster_presence.models import Chosen
@@ -31,6 +34,7 @@ from chatcluster_presence.state import (
 _PROCESSES = "presence:processes"
 _EXPIRING = "presence:expiring"
 _CLEANING_SECONDS = 10
+_CONNECTIONS = 32
 _DEVICE = "c:"
 _IDLE = "idle"
 _CHOICE_FIELDS = ("status", "text", "emoji", "until")
@@ -45,6 +49,21 @@ def _person(user_id: str) -> str:
 
 def _people_of(process: str) -> str:
     return f"presence:process:{process}"
+
+
+def connect(url: SecretStr) -> Redis:
+    """A client with a bounded number of connections: who comes while all are busy waits for one, so that a thousand
+    calls at once do not open as many. Each ends within seconds and is not repeated behind the caller's back."""
+    pool = BlockingConnectionPool.from_url(
+        url.get_secret_value(),
+        max_connections=_CONNECTIONS,
+        timeout=5,
+        socket_connect_timeout=2,
+        socket_timeout=3,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return Redis.from_pool(pool)
 
 
 class Store:

@@ -43,6 +43,7 @@ _ITEMS_BATCHED = 200
 _ITEMS_SINGLE = 20
 """`presence:changed` events that a socket is sent at each look."""
 _SOCKETS_IN_A_ROW = 50
+_FRESH_SECONDS = 10.0
 
 
 def person_channel(user_id: str) -> str:
@@ -62,6 +63,8 @@ class Watching:
         self._visibility = visibility
         self._max_watched = max_watched
         self._told: dict[str, Appearance] = {}
+        self._read: dict[str, float] = {}
+        """When that was read."""
         self._changed: dict[str, float] = {}
         self._views: dict[str, dict[str, View]] = {}
         """By socket and person, where it is not FULL."""
@@ -84,19 +87,25 @@ class Watching:
         try:
             await self._sockets.join(connection, *map(person_channel, user_ids))
             views = await self._visibility.of(connection.user_id, user_ids)
-            looks = await self._store.appearances(user_ids)
+            now = time.monotonic()
+            stale = [user_id for user_id in user_ids if not self._fresh(user_id, now)]
+            looks = {look.user_id: look for look in (await self._store.appearances(stale) if stale else ())}
         except BaseException:
             await self.unwatch(connection, new)
             raise
-        for look in looks:
-            self._see(socket, look.user_id, views[look.user_id])
-            if differs(self._told.setdefault(look.user_id, look), look):
+        for look in looks.values():
+            told = self._told.setdefault(look.user_id, look)
+            self._read[look.user_id] = now
+            if differs(told, look):
                 # Somebody was told something else, older or newer: the next look settles it.
                 self.changed(look.user_id)
                 self._tell(socket, look.user_id)
+        for user_id in user_ids:
+            self._see(socket, user_id, views[user_id])
         if self._sockets.connection(socket) is None:
             self.closed(socket)  # it went away meanwhile
-        return [render(look, views[look.user_id]) for look in looks]
+            return []
+        return [render(looks.get(user_id) or self._told[user_id], views[user_id]) for user_id in user_ids]
 
     async def unwatch(self, connection: Connection, user_ids: list[str]) -> None:
         """Tell a socket no more of these people."""
@@ -113,6 +122,7 @@ class Watching:
     def unwatched(self, user_id: str) -> None:
         """Nobody here watches the person any more."""
         self._told.pop(user_id, None)
+        self._read.pop(user_id, None)
 
     def changed(self, user_id: str) -> None:
         """The person may appear otherwise than those who watch were told."""
@@ -174,6 +184,10 @@ class Watching:
                     self._see(socket, user_id, views[watcher])
                     self._tell(socket, user_id)
 
+    def _fresh(self, user_id: str, now: float) -> bool:
+        """Whether those who watch were told what a look would tell now: it was read lately, and nothing announced."""
+        return user_id not in self._changed and now - self._read.get(user_id, float("-inf")) < _FRESH_SECONDS
+
     def _watchers(self, user_id: str) -> Iterable[str]:
         return [s for s in self._sockets.manager.members(person_channel(user_id)) if self._devices.get(s)]
 
@@ -194,7 +208,10 @@ class Watching:
     def _note(self, look: Appearance, announced: float) -> None:
         user_id = look.user_id
         watchers = self._watchers(user_id)
-        if not watchers or not differs(self._told.get(user_id), look):
+        if not watchers:
+            return
+        self._read[user_id] = time.monotonic()
+        if not differs(self._told.get(user_id), look):
             return
         self._told[user_id] = look
         for socket in watchers:
