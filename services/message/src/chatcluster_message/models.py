@@ -163,6 +163,7 @@ class Attachment(BaseModel):
     size: int = Field(description="Bytes.")
     width: int | None = Field(default=None, description="Pixels; images only.")
     height: int | None = Field(default=None, description="Pixels; images only.")
+    animated: bool = False
     thumbnails: list["AttachmentThumbnail"] = []
 
 
