@@ -347,6 +347,7 @@ class Outbox:
             pipeline.zrem(_BATCHES, *batches)
             pipeline.hdel(_COUNTS, *batches, *closing)
             pipeline.delete(*(f"notification:batch:{each}" for each in (*batches, *closing)))
+            pipeline.delete(*(f"notification:pause:{each}" for each in batches))
             if closing:
                 pipeline.zrem(_CLOSING, *closing)
             await pipeline.execute()

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chatcluster_common.clock import utc_now
 from chatcluster_common.database import Schema, transaction
-from chatcluster_common.ids import new_id
+from chatcluster_common.ids import is_id, new_id
 from chatcluster_notification.models import (
     MOST_CONVERSATIONS,
     WEEKDAYS,
@@ -213,6 +213,8 @@ class NotificationStore:
 
     async def unsubscribe(self, user_id: str, subscription_id: str | None = None) -> bool:
         """Forget one of the person's devices, or all of them; False when there was none."""
+        if subscription_id is not None and not is_id(subscription_id):
+            return False
         which = [push_subscriptions.c.user_id == user_id]
         if subscription_id is not None:
             which.append(push_subscriptions.c.id == subscription_id)

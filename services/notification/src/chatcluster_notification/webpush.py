@@ -116,14 +116,15 @@ class PushSender:
             async with self._session.post(
                 subscription.endpoint, data=body, headers=headers, allow_redirects=False
             ) as response:
-                _judge(response.status, response.headers.get("Retry-After", ""))
+                judge(response.status, response.headers.get("Retry-After", ""))
         except (aiohttp.InvalidURL, ValueError) as error:
             raise RefusedError(type(error).__name__) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise DelayedError(type(error).__name__) from error
 
 
-def _judge(status: int, retry_after: str) -> None:
+def judge(status: int, retry_after: str) -> None:
+    """What a push service's answer means: returns when it has taken the push, raises as `PushSender.send` does."""
     if 200 <= status < 300:
         return
     if status in {404, 410}:
