@@ -262,7 +262,8 @@ def main() -> None:
     options = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65_536)), hard))
-    figures = Figures("presence", "python tests/load/presence.py")
+    command = f"python tests/load/presence.py --people {options.people} --watched {options.watched}"
+    figures = Figures("presence", command)
     with running_stage() as stage:
         asyncio.run(measure(stage, options.people, options.watched, figures))
     if not options.dry:

@@ -7,7 +7,7 @@ from chatcluster_common import errors
 from chatcluster_common.clock import rfc3339
 from chatcluster_presence.live import Live
 from chatcluster_presence.models import MAX_IDS, InternalPresence, Me, Presence, Setting
-from chatcluster_presence.state import Choice, moment
+from chatcluster_presence.state import Appearance, Choice, moment
 from chatcluster_presence.visibility import Visibility, render
 
 
@@ -34,30 +34,21 @@ class People:
 
     async def me(self, user_id: str) -> Me:
         """What a person has chosen."""
-        chosen = (await self._live.store.known(user_id)).chosen.at(time.time())
-        look = (await self._live.store.appearances([user_id]))[0]
-        return Me(
-            user_id=user_id,
-            status=chosen.status,
-            text=chosen.text,
-            emoji=chosen.emoji,
-            expires_at=None if chosen.until is None else moment(chosen.until),
-            appears=look.status,
-        )
+        known, look = await self._live.store.known(user_id)
+        return _me(known.chosen.at(time.time()), look)
 
     async def choose(self, user_id: str, setting: Setting) -> Me:
         """Set what the person appears as, on all their devices."""
         until = None if setting.expires_at is None else setting.expires_at.timestamp()
         choice = Choice(setting.status, setting.text or None, setting.emoji, until)
-        await self._live.store.choose(user_id, choice)
+        me = _me(choice, await self._live.store.choose(user_id, choice))
         self._live.announce(user_id)
-        me = await self.me(user_id)
         self._live.tell_own_devices(me)
         return me
 
     async def export(self, user_id: str) -> list[dict[str, Any]]:
         """What is held about a person, as lines of their export."""
-        known = await self._live.store.known(user_id)
+        known, _ = await self._live.store.known(user_id)
         if not known.devices and known.last_seen is None and known.chosen == Choice():
             return []
         data = {
@@ -75,6 +66,17 @@ class People:
         done = await self._live.store.erase(user_id)
         self._live.announce(user_id)
         return done
+
+
+def _me(chosen: Choice, look: Appearance) -> Me:
+    return Me(
+        user_id=look.user_id,
+        status=chosen.status,
+        text=chosen.text,
+        emoji=chosen.emoji,
+        expires_at=None if chosen.until is None else moment(chosen.until),
+        appears=look.status,
+    )
 
 
 def _check_number(user_ids: list[str]) -> None:

@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+import orjson
+
 from chatcluster_common.permissions import Scope
 from chatcluster_common.realtime import Connection
 from chatcluster_presence.live import Live
@@ -27,7 +29,7 @@ def register(live: Live, people: People, typists: Typists) -> None:
         if event.batched is not None:
             live.devices[connection.sid].batched = event.batched
         items = await live.watching.watch(connection, event.user_ids)
-        return {"items": [presence.model_dump(mode="json") for presence in items]}
+        return {"items": [orjson.Fragment(presence.model_dump_json()) for presence in items]}
 
     async def unwatch(connection: Connection, event: Unwatch) -> dict[str, Any]:
         await live.watching.unwatch(connection, event.user_ids)

@@ -11,6 +11,7 @@ What concerns many people is read and written by pipelines of a bounded size; no
 
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import SecretStr
@@ -102,10 +103,12 @@ class Store:
                 await pipe.execute()
         await self._forget(gone, seen=time.time(), leave=[user_id for user_id in gone if user_id not in here])
 
-    async def choose(self, user_id: str, choice: Choice) -> None:
-        """Set what the person wants to appear as. Who is seen and turns invisible was last seen now."""
+    async def choose(self, user_id: str, choice: Choice) -> Appearance:
+        """Set what the person wants to appear as; returns what they do. Who is seen and turns invisible was last seen
+        now."""
         key, now = _person(user_id), time.time()
-        before = (await self.appearances([user_id]))[0]
+        known, processes = (await self._read([user_id]))[0]
+        before = appearance(user_id, known, processes, now=now, dead_after=self._dead_after)
         told = (choice.status, choice.text, choice.emoji, choice.until)
         values: dict[Any, Any] = {name: str(v) for name, v in zip(_CHOICE_FIELDS, told, strict=True) if v is not None}
         if choice.status == "invisible" and before.status != "offline":
@@ -119,6 +122,7 @@ class Store:
             else:
                 pipe.zadd(_EXPIRING, {user_id: choice.until})
             await pipe.execute()
+        return appearance(user_id, replace(known, chosen=choice), processes, now=now, dead_after=self._dead_after)
 
     async def restore(self, choices: Mapping[str, Choice]) -> None:
         """Set what people chose again, by person, where Redis knows of no choice."""
@@ -149,9 +153,10 @@ class Store:
                 pipe.zrem(_EXPIRING, *over)
                 await pipe.execute()
 
-    async def known(self, user_id: str) -> Known:
-        """All that is stored of a person."""
-        return (await self._read([user_id]))[0][0]
+    async def known(self, user_id: str) -> tuple[Known, Appearance]:
+        """All that is stored of a person, and how they appear."""
+        known, processes = (await self._read([user_id]))[0]
+        return known, appearance(user_id, known, processes, now=time.time(), dead_after=self._dead_after)
 
     async def appearances(self, user_ids: Sequence[str]) -> list[Appearance]:
         """How these people appear, in that order, in one round trip."""

@@ -40,7 +40,7 @@ class Typists:
         others = [user_id for user_id in members if user_id != typist]
         relations = await self._visibility.relations(typist, others)
         self._told.put(key, started)
-        if (await self._live.store.known(typist)).chosen.at(time.time()).status != "invisible":
+        if (await self._live.store.known(typist))[0].chosen.at(time.time()).status != "invisible":
             told = [user_id for user_id in others if not relations[user_id].blocked]
             self._live.tell_typing(told, conversation_id, typist, typing=started)
 
