@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, status
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from chatcluster_common import errors, ids
@@ -15,6 +15,8 @@ from chatcluster_common.errors import ProblemDetails
 from chatcluster_gateway import models
 from chatcluster_gateway.apitokens import ApiTokens, fields
 from chatcluster_gateway.audit import ADDRESS, Audit, Call
+from chatcluster_gateway.documents import Documents, Rendered
+from chatcluster_gateway.page import CONTENT_SECURITY_POLICY
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -31,6 +33,11 @@ def _call(request: Request) -> Call:
     return Call(request.method, request.url.path, request.scope.get(ADDRESS, ""))
 
 
+def _documents(request: Request) -> Documents:
+    return request.app.state.documents
+
+
+DocumentsDep = Annotated[Documents, Depends(_documents)]
 TokensDep = Annotated[ApiTokens, Depends(_tokens)]
 AuditDep = Annotated[Audit, Depends(_audit)]
 CallDep = Annotated[Call, Depends(_call)]
@@ -51,6 +58,7 @@ _AWAY = "API tokens cannot be looked up at the moment; see `Retry-After`."
 
 tokens = APIRouter(prefix="/api/v1/tokens", tags=["tokens"])
 admin = APIRouter(prefix="/api/v1/admin", tags=["admin"])
+documentation = APIRouter(prefix="/api/v1", tags=["documentation"])
 internal = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[InternalCaller])
 
 
@@ -136,6 +144,42 @@ async def list_entries(
     rows = await audit.page(user_id=user_id, token_id=token_id, before_id=cursor, limit=limit + 1)
     items = [models.AuditEntry.model_validate(row, from_attributes=True) for row in rows[:limit]]
     return models.AuditPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
+
+
+IfNoneMatch = Annotated[str, Header(description="The `ETag` of the copy at hand: 304 when it is still good.")]
+
+
+@documentation.get(
+    "/openapi.json",
+    operation_id="getOpenApi",
+    response_class=JSONResponse,
+    responses={
+        200: {"description": "OpenAPI 3.1.", "content": {"application/json": {"schema": {"type": "object"}}}},
+        304: {"description": "The copy at hand is good."},
+    },
+)
+async def openapi_document(documents: DocumentsDep, if_none_match: IfNoneMatch = "") -> Response:
+    """This document: all parts of the API in one. `x-unavailable` names services that did not answer."""
+    return _cached(await documents.json(), if_none_match, {"Content-Type": "application/json"})
+
+
+@documentation.get(
+    "/docs",
+    operation_id="getDocumentation",
+    response_class=HTMLResponse,
+    responses={304: {"description": "The copy at hand is good."}},
+)
+async def documentation_page(documents: DocumentsDep, if_none_match: IfNoneMatch = "") -> Response:
+    """The OpenAPI document as a page to read: HTML without script or anything from elsewhere."""
+    fields = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": CONTENT_SECURITY_POLICY}
+    return _cached(await documents.page(), if_none_match, fields)
+
+
+def _cached(rendered: Rendered, if_none_match: str, fields: dict[str, str]) -> Response:
+    fields |= {"ETag": rendered.etag, "Cache-Control": "public, max-age=60"}
+    if rendered.etag in if_none_match:
+        return Response(status_code=304, headers=fields)
+    return Response(rendered.content, headers=fields)
 
 
 @internal.get("/users/{user_id}/export")

@@ -25,8 +25,10 @@ from chatcluster_gateway import api
 from chatcluster_gateway.apitokens import STREAM, ApiTokens
 from chatcluster_gateway.audit import Audit
 from chatcluster_gateway.callers import Callers
+from chatcluster_gateway.documents import Documents
 from chatcluster_gateway.limiter import RedisLimiter
 from chatcluster_gateway.proxy import Gateway
+from chatcluster_gateway.routes import Upstream
 from chatcluster_gateway.settings import GatewaySettings
 from chatcluster_gateway.store import SCHEMA, GatewayStore
 from chatcluster_gateway.upstream import Upstreams
@@ -45,13 +47,14 @@ def create_gateway(settings: GatewaySettings) -> tuple[ASGIApp, Health]:
     It is ready as soon as it can check access tokens: without Redis it counts by itself, without its database it
     answers 503 to API tokens, and a service that is away concerns that service's paths alone.
     """
+    urls: dict[Upstream, str] = {
+        "user": settings.user_url,
+        "message": settings.message_url,
+        "notification": settings.notification_url,
+        "presence": settings.presence_url,
+    }
     upstreams = Upstreams(
-        {
-            "user": settings.user_url,
-            "message": settings.message_url,
-            "notification": settings.notification_url,
-            "presence": settings.presence_url,
-        },
+        urls,
         connections=settings.upstream_connections,
         connect_seconds=settings.connect_seconds,
         answer_seconds=settings.answer_seconds,
@@ -63,7 +66,10 @@ def create_gateway(settings: GatewaySettings) -> tuple[ASGIApp, Health]:
     signals_redis = Redis.from_url(redis_url, socket_connect_timeout=1, max_connections=8)
     engine = open_engine(settings.database_url.get_secret_value(), settings.database_pool, application=_APPLICATION)
     store = GatewayStore(engine)
-    users = InternalClient(settings.user_url, settings.internal_token)
+    clients = {
+        service: InternalClient(url, settings.internal_token)
+        for service, url in {**urls, "file": settings.file_url}.items()
+    }
 
     @asynccontextmanager
     async def resources(app: FastAPI) -> AsyncGenerator[None]:
@@ -72,7 +78,8 @@ def create_gateway(settings: GatewaySettings) -> tuple[ASGIApp, Health]:
             stack.push_async_callback(engine.dispose)
             stack.push_async_callback(signals_redis.aclose)
             stack.push_async_callback(limiter.close)
-            await stack.enter_async_context(users)
+            for client in clients.values():
+                await stack.enter_async_context(client)
             await stack.enter_async_context(upstreams)
             await stack.enter_async_context(Signals(signals_redis, verifier.revocations))
             await stack.enter_async_context(Signals(signals_redis, verifier.revocations, stream=STREAM))
@@ -87,11 +94,12 @@ def create_gateway(settings: GatewaySettings) -> tuple[ASGIApp, Health]:
     app = create_app(service="gateway", title="ChatCluster: gateway", settings=settings, resources=resources)
     audit = Audit(store)
     api_tokens = ApiTokens(
-        store, users, signals_redis, app.state.verifier, audit, per_person=settings.tokens_per_person
+        store, clients["user"], signals_redis, app.state.verifier, audit, per_person=settings.tokens_per_person
     )
     app.state.audit = audit
     app.state.api_tokens = api_tokens
-    for router in (api.tokens, api.admin, api.internal):
+    app.state.documents = Documents(app.openapi, clients)
+    for router in (api.tokens, api.admin, api.documentation, api.internal):
         app.include_router(router)
     health: Health = app.state.health
 
