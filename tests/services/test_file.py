@@ -3,6 +3,7 @@
 import hashlib
 import io
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -318,6 +319,30 @@ def test_an_image_that_cannot_be_made_safe_is_refused_and_leaves_nothing(world: 
     answer = world.http.post("/api/v1/files", files={"file": ("hostile.png", content)}, headers=world.auth("ann"))
     assert (answer.status_code, answer.json()["code"]) == (422, "image_refused")
     assert world.s3.objects(world.bucket) == before
+
+
+def test_a_telephones_format_is_stored_without_its_place(world: Files) -> None:
+    def box(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I4s", 8 + len(content), kind) + content
+
+    sent = box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"mdat", b"picture") + box(b"uuid", b"48.8584 N")
+    (file,) = world.upload("ann", ("photo.heic", sent))
+    assert (file["content_type"], file["width"], file["thumbnails"]) == ("image/heic", None, [])
+    answer = world.get("ann", f"{file['id']}/content")
+    assert answer.content == sent.replace(b"48.8584 N", bytes(9))
+    assert answer.headers["content-disposition"].startswith("attachment")
+
+
+def test_originals_carry_no_place_either(world: Files) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8825)[29] = "2026:11:22"  # GPS
+    (file,) = world.upload("ann", ("turned.jpg", picture(400, 200, exif=exif)))
+    answer = world.get("ann", f"{file['id']}/content")
+    assert hashlib.sha256(answer.content).hexdigest() == file["sha256"]
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert image.size == (file["width"], file["height"]) == (200, 400)
+        assert not image.getexif()
 
 
 def test_delete_removes_everything(world: Files) -> None:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from chatcluster_file import image_program
 
@@ -73,13 +73,19 @@ def test_an_image_is_upright_and_says_nothing_of_its_camera(kind: str, orientati
     facts, cleaned = image_program.clean(data, 10_000)
     assert SECRET not in cleaned
     with Image.open(io.BytesIO(cleaned)) as image, Image.open(io.BytesIO(data)) as sent:
-        assert (image.format, image.size) == (kind, (facts.width, facts.height))
+        assert image.format == kind
+        if kind == "AVIF":  # it says how it is turned, in its own way, and is the same bit for bit
+            assert image.tobytes() == sent.tobytes()
+            image = ImageOps.exif_transpose(image)  # noqa: PLW2901
+        assert image.size == (facts.width, facts.height)
         assert not image.getexif()
+        assert facts.width
+        assert facts.height
         upright = image_program.thumbnails(data, {"all": 96})["all"]
         for point in ((5, 5), (facts.width - 5, facts.height - 5)):
             wanted, found = upright.convert("RGB").getpixel(point), image.convert("RGB").getpixel(point)
             assert all(abs(a - b) < 40 for a, b in zip(wanted, found, strict=True))  # pyright: ignore[reportArgumentType]
-        if orientation == 1 and kind != "AVIF":
+        if orientation == 1:
             assert image.tobytes() == sent.tobytes()
 
 

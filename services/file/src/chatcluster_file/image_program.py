@@ -37,10 +37,10 @@ class TooLargeError(ValueError):
 
 @dataclass
 class Facts:
-    """An image's upright dimensions in pixels, and whether it moves."""
+    """An image's upright dimensions in pixels, if they are known, and whether it moves."""
 
-    width: int
-    height: int
+    width: int | None
+    height: int | None
     animated: bool
 
 
@@ -67,9 +67,8 @@ def clean(data: bytes, max_pixels: int) -> tuple[Facts, bytes]:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         facts = inspect(image, max_pixels)
         kind = str(image.format)
-        if kind == "AVIF":
-            return facts, _again(image, kind)
-        if turned(image) and not facts.animated:
+        # AVIF says by itself, without EXIF, how it is turned.
+        if turned(image) and not facts.animated and kind != "AVIF":
             return facts, _again(image, kind)
     return facts, metadata.strip(data, f"image/{kind.lower()}")
 
@@ -81,10 +80,7 @@ def _again(image: Image.Image, kind: str) -> bytes:
         options |= {"qtables": image.quantization, "subsampling": JpegImagePlugin.get_sampling(image), "optimize": True}
     elif kind == "WEBP":
         options |= {"quality": 90, "method": 4}
-    elif kind == "AVIF":
-        # The decoder turns it upright by itself. All frames are written.
-        options |= {"quality": 85, "save_all": getattr(image, "n_frames", 1) > 1}
-    upright = image if options.get("save_all") else ImageOps.exif_transpose(image)
+    upright = ImageOps.exif_transpose(image)
     if not options["icc_profile"]:
         upright.info.pop("icc_profile", None)
     out = io.BytesIO()
@@ -128,7 +124,10 @@ def encode(image: Image.Image) -> bytes:
 
 def answer(data: bytes, command: str, max_pixels: int, sizes: dict[str, int]) -> bytes:
     """The program's output for `data`."""
-    if command == "square":
+    if command == "strip":
+        facts, made = Facts(None, None, False), {}
+        cleaned = metadata.strip(data, "image/heic")
+    elif command == "square":
         facts = Facts(max(sizes.values()), max(sizes.values()), False)
         cleaned = b""
         made = {name: square(data, side, max_pixels) for name, side in sizes.items()}
@@ -145,14 +144,14 @@ def answer(data: bytes, command: str, max_pixels: int, sizes: dict[str, int]) ->
         "bytes": len(cleaned),
         "thumbnails": [
             {"size": name, "width": made[name].width, "height": made[name].height, "bytes": len(encoded[name])}
-            for name in sizes
+            for name in made
         ],
     }
-    return json.dumps(head).encode() + b"\n" + cleaned + b"".join(encoded[name] for name in sizes)
+    return json.dumps(head).encode() + b"\n" + cleaned + b"".join(encoded[name] for name in made)
 
 
 def main() -> int:
-    """Arguments: `clean` or `square`, the most pixels to accept, then `name=side` pairs."""
+    """Arguments: `clean`, `square`, or `strip` (formats not decoded here); the most pixels; `name=side` pairs."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -26,10 +26,10 @@ IMAGES = Counter("chat_file_images_total", "Images worked on, by result.", ["res
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image's upright dimensions in pixels, its clean bytes, and its thumbnails, each with its WebP bytes."""
+    """An image's upright dimensions in pixels, None where it is not decoded; its thumbnails with their WebP bytes."""
 
-    width: int
-    height: int
+    width: int | None
+    height: int | None
     animated: bool
     cleaned: bytes | None
     """None: it was clean as it came."""
@@ -61,12 +61,16 @@ class Images:
         """The image upright, without metadata, and its thumbnails. 422 when it cannot be read or is too large."""
         return await self._run("clean", data, [f"{size}={side}" for size, side in PIXELS.items()])
 
+    async def strip(self, data: bytes) -> Image:
+        """An image of a format that is not decoded here, without metadata: dimensions and thumbnails are not known."""
+        return await self._run("strip", data, [])
+
     async def square(self, data: bytes) -> bytes:
         """The middle of the image as a WebP square of `AVATAR_PIXELS`. Problems as of `clean`."""
         image = await self._run("square", data, [f"{ThumbnailSize.MEDIUM}={AVATAR_PIXELS}"])
         return image.made[0][1]
 
-    async def _run(self, command: Literal["clean", "square"], data: bytes, sizes: list[str]) -> Image:
+    async def _run(self, command: Literal["clean", "square", "strip"], data: bytes, sizes: list[str]) -> Image:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-m", "chatcluster_file.image_program", command, str(self._max_pixels), *sizes),
             stdin=asyncio.subprocess.PIPE,

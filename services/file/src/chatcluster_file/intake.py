@@ -41,7 +41,7 @@ class Intake:
             sha256=received.sha256,
             state=State.SCANNING if self._scanner else State.UNSCANNED,
         )
-        if found.content_type in content.IMAGES:
+        if found.content_type in content.IMAGES | content.UNDECODED_IMAGES:
             found = await self._clean(file_id, found)
             if found.sha256 != received.sha256 and (shared := await self._share(found.sha256, file_id)):
                 return shared
@@ -93,7 +93,8 @@ class Intake:
             raise refused(f"An image may have {self._settings.max_image_bytes} bytes at most.")
         async with self._images.place():
             data = await self._store.bucket.read(content_key(file_id), self._settings.max_image_bytes)
-            image = await self._images.clean(data or b"")
+            work = self._images.clean if found.content_type in content.IMAGES else self._images.strip
+            image = await work(data or b"")
             del data
             if image.cleaned is not None:
                 await self._store.bucket.put(content_key(file_id), image.cleaned)

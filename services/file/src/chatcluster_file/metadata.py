@@ -8,6 +8,11 @@ not known to be harmless goes. Nothing is decoded, so that nothing is lost and a
 import struct
 from collections.abc import Callable, Iterator
 
+from chatcluster_file import heif
+from chatcluster_file.heif import MalformedError
+
+__all__ = ["MalformedError", "strip"]
+
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = frozenset(
     {
@@ -25,10 +30,6 @@ _JPEG_APP_KEPT: dict[int, tuple[bytes, ...]] = {
 }
 _JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _SOS, _EOI, _COM = 0xDA, 0xD9, 0xFE
-
-
-class MalformedError(ValueError):
-    """The file is not built as its format says; nothing can be said of what it holds."""
 
 
 def strip(data: bytes, content_type: str) -> bytes:
@@ -162,13 +163,20 @@ def _end_of_blocks(data: bytes, at: int) -> int:
     return at + 1
 
 
+def _heif(data: bytes) -> Iterator[bytes]:
+    yield heif.strip(data)
+
+
 def _bmp(data: bytes) -> Iterator[bytes]:
     yield data  # the format has no place for metadata
 
 
 _STRIPPERS: dict[str, Callable[[bytes], Iterator[bytes]]] = {
+    "image/avif": _heif,
     "image/bmp": _bmp,
     "image/gif": _gif,
+    "image/heic": _heif,
+    "image/heif": _heif,
     "image/jpeg": _jpeg,
     "image/png": _png,
     "image/webp": _webp,
