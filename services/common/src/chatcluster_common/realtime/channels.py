@@ -76,6 +76,8 @@ class Channels:
         self._active: set[str] = set()
         self._unconfirmed: Multiset[str] = Multiset()
         self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._asking: list[str] = []
+        self._asker: asyncio.Task[None] | None = None
         self._pubsub: PubSub | None = None
         self._sending = asyncio.Lock()
         self._catching_up: asyncio.Task[None] | None = None
@@ -87,7 +89,7 @@ class Channels:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        tasks = [task for task in (self._task, self._catching_up) if task]
+        tasks = [task for task in (self._task, self._catching_up, self._asker) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -108,7 +110,9 @@ class Channels:
             if channel not in self._active
         ]
         if new:
-            await self._send_subscribe(new)
+            self._asking += new
+            if self._asker is None:  # else that one asks for these too: many who connect together cost one command
+                self._asker = asyncio.create_task(self._ask())
         if waits:
             _, pending = await asyncio.wait(waits, timeout=_CONFIRM_SECONDS)
             if pending:
@@ -128,13 +132,21 @@ class Channels:
                 with suppress(RedisError, OSError):
                     await self._pubsub.unsubscribe(*known)
 
+    async def _ask(self) -> None:
+        try:
+            while self._asking:
+                new, self._asking = self._asking, []
+                await self._send_subscribe(new)
+        finally:
+            self._asker = None
+
     async def _send_subscribe(self, channels: Collection[str]) -> None:
         """Ask for subscriptions on the connection there is; a new connection asks for all that is wanted itself."""
         async with self._sending:
             pubsub = self._pubsub
             if pubsub is None:
                 return
-            wanted = [channel for channel in channels if channel in self._wanted]
+            wanted = [channel for channel in channels if channel in self._wanted and channel not in self._active]
             for start in range(0, len(wanted), _BATCH):
                 chunk = wanted[start : start + _BATCH]
                 self._unconfirmed.update(chunk)
