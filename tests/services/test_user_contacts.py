@@ -118,7 +118,7 @@ async def test_contacts_page_by_name(client: httpx.AsyncClient, people: list[Per
 async def test_refused(client: httpx.AsyncClient, people: list[Person]) -> None:
     ada, bob = people
     nobody = "019c1f6e-7c1a-7b3e-9c55-2f6d7a0b1c2d"
-    for user_id, status in ((ada.id, 422), (ada.id.upper(), 422), (nobody, 404), ("\0", 404), ("x" * 65, 422)):
+    for user_id, status in ((ada.id, 409), (ada.id.upper(), 409), (nobody, 404), ("\0", 404), ("x" * 65, 422)):
         response = await client.post("/contacts", json={"user_id": user_id}, headers=ada.headers)
         assert response.status_code == status, user_id
     assert (await ada.make(bob, "requested")).status_code == 422

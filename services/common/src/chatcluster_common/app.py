@@ -55,6 +55,7 @@ def create_app(
     app.state.health = health
     app.state.verifier = TokenVerifier(settings.jwks_file)
     errors.install(app, away)
+    errors.document_problems(app)
 
     async def livez() -> Response:
         why = health.not_live()

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from chatcluster_common import context, logs
 
@@ -132,10 +133,13 @@ def install(app: FastAPI, away: Sequence[type[Exception]] = ()) -> None:
         assert isinstance(error, RequestValidationError)  # noqa: S101
         return from_validation(error.errors()).response()
 
-    async def on_http(_request: Request, error: Exception) -> Response:
+    async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
         code = _HTTP_CODES.get(error.status_code, "bad_request" if error.status_code < 500 else "internal")
-        return Problem(error.status_code, code, str(error.detail), headers=error.headers).response()
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = _allowed(app, request)
+        return Problem(error.status_code, code, str(error.detail), headers=headers).response()
 
     async def on_away(_request: Request, error: Exception) -> Response:
         return store_away(error).response()
@@ -149,6 +153,38 @@ def install(app: FastAPI, away: Sequence[type[Exception]] = ()) -> None:
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
+
+
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+
+def _allowed(app: FastAPI, request: Request) -> str:
+    """The methods of all routes of a path; the framework names those of the first alone."""
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.routes)
+    )
+
+
+_PROBLEM_SCHEMA = {"$ref": "#/components/schemas/ProblemDetails"}
+
+
+def document_problems(app: FastAPI) -> None:
+    """Have the OpenAPI document of `app` say that problems come as `application/problem+json`."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            paths: dict[str, dict[str, dict[str, Any]]] = make().get("paths", {})
+            for operation in (operation for path in paths.values() for operation in path.values()):
+                for response in operation["responses"].values():
+                    content: dict[str, Any] = response.get("content", {})
+                    if content.get("application/json", {}).get("schema") == _PROBLEM_SCHEMA:
+                        content[MEDIA_TYPE] = content.pop("application/json")
+        return make()
+
+    app.openapi = openapi
 
 
 def store_away(error: BaseException) -> Problem:

@@ -39,7 +39,9 @@ async def list_contacts(
     "",
     operation_id="requestContact",
     status_code=status.HTTP_201_CREATED,
-    responses=problems(_404=_NO_USER, _409="The person is blocked by the caller, or the list is full.")
+    responses=problems(
+        _404=_NO_USER, _409="The person is blocked by the caller, or is the caller, or the list is full."
+    )
     | {200: {"model": models.Contact, "description": "There was something between the two already."}},
 )
 async def request_contact(
@@ -55,7 +57,9 @@ async def request_contact(
 @public.patch(
     "/{user_id}",
     operation_id="changeContact",
-    responses=problems(_404=_NO_USER, _409="They have not asked, are blocked by the caller, or the list is full."),
+    responses=problems(
+        _404=_NO_USER, _409="They have not asked, are blocked by the caller, are the caller, or the list is full."
+    ),
 )
 async def change_contact(
     user_id: str, body: models.ContactChange, caller: CurrentUser, contacts: ContactsDep
@@ -70,7 +74,7 @@ async def change_contact(
     "/{user_id}",
     operation_id="removeContact",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(_404="No such user, or nothing between the two."),
+    responses=problems(_404="No such user, or nothing between the two.", _409="It is the caller."),
 )
 async def remove_contact(user_id: str, caller: CurrentUser, contacts: ContactsDep) -> None:
     """Withdraw or decline a request, end a contact, or lift a block."""

@@ -39,7 +39,7 @@ class Contacts:
         self, user_id: str, other_id: str, action: Action
     ) -> tuple[Account, Relation, Relation, datetime]:
         if user_id == other_id.lower():
-            raise errors.invalid("user_id", "this is yourself")
+            raise errors.conflict("oneself", "This is yourself.")
         if not accounts.is_id(other_id):
             raise errors.not_found("user")
         now = utc_now()

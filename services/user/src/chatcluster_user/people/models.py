@@ -27,7 +27,9 @@ def normal(rule: Callable[[str], str]) -> AfterValidator:
 
 
 DisplayName = Annotated[
-    str, normal(names.display_name), Field(max_length=256, description="Shown to others.", examples=["Ada Lovelace"])
+    str,
+    normal(names.display_name),
+    Field(min_length=1, max_length=names.DISPLAY_NAME_MAX, description="Shown to others.", examples=["Ada Lovelace"]),
 ]
 UserId = Annotated[str, Field(description="A person's id.", min_length=1, max_length=64, examples=[EXAMPLE_ID])]
 
@@ -78,7 +80,7 @@ class UpdateMe(Body):
     """What to change; fields left out, or null, stay as they are."""
 
     display_name: DisplayName | None = Field(default=None, description="1 to 64 printable characters.")
-    about: Annotated[str, normal(names.about), Field(max_length=1000)] | None = Field(
+    about: Annotated[str, normal(names.about), Field(max_length=names.ABOUT_MAX)] | None = Field(
         default=None, description="At most 500 printable characters, line breaks among them.", examples=["Engines."]
     )
     locale: Annotated[str, normal(names.locale), Field(max_length=35)] | None = Field(

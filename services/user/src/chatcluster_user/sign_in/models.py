@@ -15,7 +15,8 @@ NewPassword = Annotated[
     str,
     normal(names.password),
     Field(
-        max_length=512,
+        min_length=names.PASSWORD_MIN,
+        max_length=names.PASSWORD_MAX,
         description="10 to 128 characters; not the username, not the address.",
         examples=["correct horse battery"],
     ),
