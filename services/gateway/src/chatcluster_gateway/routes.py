@@ -60,6 +60,7 @@ _EXACT: Final[dict[bytes, Route]] = {
 PLAIN: Final = Endpoint()
 _PUBLIC: Final = Endpoint(public=True)
 _SIGN_IN: Final = Endpoint(public=True, limit="sign-in")
+_PASSWORD: Final = Endpoint(limit="sign-in")
 _SEARCH: Final = Endpoint(limit="search")
 EXCHANGE: Final = b"/api/v1/tokens/access"
 
@@ -70,6 +71,11 @@ ENDPOINTS: Final[dict[tuple[str, bytes], Endpoint]] = {
     ("POST", b"/api/v1/auth/password/forgot"): _SIGN_IN,
     ("POST", b"/api/v1/auth/password/reset"): _SIGN_IN,
     ("POST", b"/api/v1/auth/email/verify"): _SIGN_IN,
+    ("POST", b"/api/v1/auth/password"): _PASSWORD,
+    ("POST", b"/api/v1/auth/totp"): _PASSWORD,
+    ("POST", b"/api/v1/auth/totp/disable"): _PASSWORD,
+    ("POST", b"/api/v1/auth/totp/recovery-codes"): _PASSWORD,
+    ("DELETE", b"/api/v1/users/me"): _PASSWORD,
     ("POST", b"/api/v1/auth/refresh"): _PUBLIC,
     ("POST", b"/api/v1/auth/logout"): _PUBLIC,
     # The links of mails: they carry a secret of their own.
