@@ -17,6 +17,7 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Topic = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=NO_CONTROLS)]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Seq = Annotated[int, Field(ge=0, le=2**53 - 1)]
+BodySeq = Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)]
 
 
 def _in_reach(moment: datetime) -> datetime:
@@ -111,7 +112,7 @@ class ChangeConversation(Request):
     topic: Topic | None = Field(default=None, description="Null takes the topic away.")
     visibility: Visibility = "private"
     posting: Posting = "members"
-    retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = Field(
+    retention_days: Annotated[int, Field(strict=True, ge=1, le=36_500)] | None = Field(
         default=None, description="Null keeps messages for ever. The owner's to decide."
     )
 
@@ -306,7 +307,7 @@ class MessagePage(BaseModel):
 class MarkRead(Request):
     """A read mark: everything up to `seq` was read."""
 
-    seq: Seq
+    seq: BodySeq
 
 
 class ReadMark(BaseModel):
@@ -362,7 +363,7 @@ class ReactionEvent(MessageEvent):
 class SyncEvent(Request):
     """`sync`: the newest `seq` the client has without a gap, by conversation."""
 
-    conversations: dict[Id, Seq] = Field(max_length=500)
+    conversations: dict[Id, BodySeq] = Field(max_length=500)
     changed_since: Moment | None = Field(
         default=None, description="`as_of` of the last `sync`: older messages that changed since then come too."
     )
@@ -425,7 +426,7 @@ class ResolveReport(Request):
     """A moderator's decision."""
 
     state: Literal["dismissed", "resolved"]
-    delete_message: bool = Field(default=False, description="Delete the message; for `resolved` alone.")
+    delete_message: bool = Field(default=False, strict=True, description="Delete the message; for `resolved` alone.")
     note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
 
 

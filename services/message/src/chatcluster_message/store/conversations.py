@@ -7,6 +7,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
+from chatcluster_common.batching import Batched
 from chatcluster_common.clock import utc_now
 from chatcluster_message.models import Conversation
 from chatcluster_message.store.base import Database, Document
@@ -17,6 +18,7 @@ class Conversations:
 
     def __init__(self, db: Database) -> None:
         self._conversations = db.get_collection("conversations")
+        self._rooms = Batched[str, dict[str, int]](self._rooms_of)
 
     async def ensure_indexes(self) -> None:
         """Create the indexes that are missing."""
@@ -65,9 +67,20 @@ class Conversations:
         return [_conversation(document) for document in found]
 
     async def rooms_of(self, user_id: str) -> dict[str, int]:
-        """`last_seq` of each conversation that a person is in."""
-        found = await self._conversations.find({"members.user_id": user_id}, {"last_seq": 1}).to_list()
-        return {document["_id"]: document["last_seq"] for document in found}
+        """`last_seq` of each conversation that a person is in. Asked at each connect: many at once are one query."""
+        return await self._rooms.get(user_id)
+
+    async def _rooms_of(self, user_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        if len(user_ids) == 1:
+            found = await self._conversations.find({"members.user_id": user_ids[0]}, {"last_seq": 1}).to_list()
+            return {user_ids[0]: {document["_id"]: document["last_seq"] for document in found}}
+        rooms: dict[str, dict[str, int]] = {user_id: {} for user_id in user_ids}
+        query = {"members.user_id": {"$in": list(user_ids)}}
+        for document in await self._conversations.find(query, {"last_seq": 1, "members.user_id": 1}).to_list():
+            for member in document["members"]:
+                if (theirs := rooms.get(member["user_id"])) is not None:
+                    theirs[document["_id"]] = document["last_seq"]
+        return rooms
 
     async def replace(self, before: Conversation, after: Conversation) -> Conversation | None:
         """Write what people decide on, unless it has changed since `before` was read: then None, and try again."""
