@@ -100,7 +100,7 @@ class MessageService:
         if request.thread_root:
             await self._check_root(conversation, request.thread_root)
         people, everybody = await self.mentioned(caller, conversation, request.body)
-        files = await self._attach(caller, conversation.id, message_id, request.attachments)
+        files = await self._attach(caller, conversation.id, message_id, list(dict.fromkeys(request.attachments)))
         return Message(
             id=message_id,
             conversation_id=conversation.id,
