@@ -54,9 +54,27 @@ class Person:
     seconds: dict[int, int] = field(default_factory=dict[int, int])
     """How many events came in each second."""
 
-    async def say(self, number: int, event: str, data: Any) -> None:
-        """Send an event that is to be acknowledged."""
-        await self.wire.send_str(f"42{number}" + orjson.dumps([event, data]).decode())
+    asked: dict[int, list[Any]] = field(default_factory=dict[int, list[Any]])
+    refused: int = 0
+    """Events that were answered with 503, and repeated."""
+
+    async def say(self, event: str, data: Any) -> None:
+        """Send an event, again and again while it is refused for lack of capacity."""
+        number = len(self.asked)
+        self.asked[number] = [event, data]
+        await self._send(number)
+
+    async def _send(self, number: int) -> None:
+        await self.wire.send_str(f"42{number}" + orjson.dumps(self.asked[number]).decode())
+
+    async def _acknowledged(self, number: int, answer: dict[str, Any]) -> None:
+        if not answer["ok"]:
+            assert answer["error"]["status"] == 503, answer
+            self.refused += 1
+            await asyncio.sleep(random.uniform(0.5, 1.5))
+            await self._send(number)
+        for item in answer.get("items", ()):
+            self.status.setdefault(item["user_id"], item["status"])
 
     async def listen(self) -> None:
         """Take in what comes until the connection ends."""
@@ -72,10 +90,8 @@ class Person:
                 self.seconds[now] = self.seconds.get(now, 0) + 1
                 self.status.update((item["user_id"], item["status"]) for item in items)
             elif text.startswith("43"):
-                (answer,) = orjson.loads(text[3:])
-                assert answer["ok"], answer
-                for item in answer.get("items", ()):
-                    self.status.setdefault(item["user_id"], item["status"])
+                number, _, answer = text[2:].partition("[")
+                await self._acknowledged(int(number), orjson.loads("[" + answer)[0])
 
     def knows(self, status: str) -> bool:
         """Whether everybody watched has this status, as far as the person was told."""
@@ -150,7 +166,7 @@ async def crowd(stage: Stage, ids: Sequence[str], watched: int) -> AsyncIterator
             listening.append(person.listening)
             for start in range(0, watched, 200):
                 some = person.watched[start : start + 200]
-                await person.say(1, "presence:subscribe", {"user_ids": some, "batched": True})
+                await person.say("presence:subscribe", {"user_ids": some, "batched": True})
             return person
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
@@ -202,10 +218,11 @@ class Watch:
         add("changes told", changes, "changes")
         add("events that told them", events, "events")
         add("most events at a socket in a second", most, "events/s", target=5)
+        add("refused for lack of capacity and repeated", sum(p.refused for p in people), "events")
         add("Redis commands a person", self._commands / count, "commands")
         add("CPU of the service a person", 1000 * self._cpu / count, "ms")
         for person in people:
-            person.events = person.changes = 0
+            person.events = person.changes = person.refused = 0
             person.seconds.clear()
 
 
@@ -228,7 +245,7 @@ async def measure(stage: Stage, count: int, watched: int, figures: Figures) -> N
         )
         async with Watch(stage, figures, "all change") as part:
             for person in people:
-                await person.say(2, "presence:set", {"status": "dnd"})
+                await person.say("presence:set", {"status": "dnd"})
             await until(lambda: all(person.knows("dnd") for person in people), tasks)
         part.record(people)
         sooner, all_of_them = await _delays(stage)

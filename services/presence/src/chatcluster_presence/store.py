@@ -58,7 +58,7 @@ def connect(url: SecretStr) -> Redis:
     pool = BlockingConnectionPool.from_url(
         url.get_secret_value(),
         max_connections=_CONNECTIONS,
-        timeout=5,
+        timeout=8,
         socket_connect_timeout=2,
         socket_timeout=3,
         socket_keepalive=True,
