@@ -30,7 +30,7 @@ from chatcluster_file.settings import FileSettings
 
 log = logs.get_logger(__name__)
 
-READ_BYTES = 256 * 1024
+READ_BYTES = 512 * 1024
 
 _CALL_THREADS = 16
 _CALL_SECONDS = 10.0
@@ -69,30 +69,52 @@ def _guard(operation: str) -> Generator[None]:
 
 
 class Download:
-    """Bytes on their way out of the store. Iterate once; `close` always, it never blocks."""
+    """Bytes on their way out of the store: while one piece is sent on, the next is read.
+
+    Iterate once; `close` always, it never blocks.
+    """
 
     def __init__(self, response: urllib3.BaseHTTPResponse, calls: ThreadPoolExecutor, done: Callable[[], None]) -> None:
         self._response = response
         self._calls = calls
         self._done = done
+        self._reading: asyncio.Future[bytes] | None = None
         self._closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        loop = asyncio.get_running_loop()
         while True:
+            reading = self._reading or self._read()
             with _guard("read"):
-                async with asyncio.timeout(_CALL_SECONDS):
-                    chunk = await loop.run_in_executor(self._calls, self._response.read, READ_BYTES)
+                # Unlike `timeout` this leaves the read alone: only once it has ended may the response be closed.
+                if not (await asyncio.wait([reading], timeout=_CALL_SECONDS))[0]:
+                    raise TimeoutError
+                chunk = reading.result()
             if not chunk:
                 return
+            self._reading = self._read()
             yield chunk
 
     def close(self) -> None:
-        """Give the connection and the place back."""
-        if not self._closed:
-            self._closed = True
-            self._response.close()
-            self._done()
+        """Give the connection and the place back, as soon as nobody reads."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._reading is None or self._reading.done():
+            self._end()
+        else:
+            self._reading.add_done_callback(lambda _: self._end())
+
+    def _read(self) -> "asyncio.Future[bytes]":
+        self._reading = asyncio.get_running_loop().run_in_executor(
+            self._calls, partial(self._response.read, READ_BYTES, decode_content=False)
+        )
+        return self._reading
+
+    def _end(self) -> None:
+        if self._reading and not self._reading.cancelled():
+            self._reading.exception()  # seen: nobody waits for it any more
+        self._response.close()
+        self._done()
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,10 +144,11 @@ def answer(data: bytes, command: str, max_pixels: int, sizes: dict[str, int]) ->
         "bytes": len(cleaned),
         "thumbnails": [
             {"size": name, "width": made[name].width, "height": made[name].height, "bytes": len(encoded[name])}
-            for name in made
+            for name in sizes
+            if name in made
         ],
     }
-    return json.dumps(head).encode() + b"\n" + cleaned + b"".join(encoded[name] for name in made)
+    return json.dumps(head).encode() + b"\n" + cleaned + b"".join(encoded[name] for name in sizes if name in made)
 
 
 def main() -> int:

@@ -33,7 +33,9 @@ class FileSettings(ServiceSettings):
     max_uploads: int = Field(
         default=8, ge=1, le=256, description="Uploads at a time; each takes a thread and up to 15 MiB of memory."
     )
-    max_downloads: int = Field(default=128, ge=1, le=4096, description="Downloads at a time.")
+    max_downloads: int = Field(
+        default=128, ge=1, le=4096, description="Downloads at a time; each takes 1 MiB of memory."
+    )
     upload_idle_seconds: float = Field(
         default=30.0, gt=0, le=600, description="An upload that sends nothing for this long is ended."
     )
