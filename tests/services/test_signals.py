@@ -37,6 +37,13 @@ async def test_a_process_hears_of_the_past_and_of_what_follows(redis: Redis) -> 
             assert not revocations.revoked("ann", "other", time.time())
 
 
+async def test_silence_is_no_failure_whatever_time_limits_others_have(redis: Redis) -> None:
+    """A limiter's client gives up after a tenth of a second; the stream may say nothing for hours."""
+    signals.SIGNALS_UP.set(0)
+    async with Client.from_url(redis.url("gateway"), socket_timeout=0.1) as mine, Signals(mine, Revocations()):
+        await until(lambda: signals.SIGNALS_UP._value.get() == 1, "a read without an answer to end well")
+
+
 async def test_nobody_but_the_user_service_may_write(redis: Redis) -> None:
     async with Client.from_url(redis.url("message")) as client:
         with pytest.raises(NoPermissionError):

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Literal, cast
 
 from prometheus_client import Counter, Gauge
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from chatcluster_common import logs
@@ -41,6 +41,7 @@ SIGNALS = Counter("chat_signals_total", "Signals read, by kind.", ["kind"])
 SIGNALS_UP = Gauge("chat_signals_up", "Whether the stream of signals is being read.")
 
 _BLOCK_MS = 5000
+_ANSWER_SECONDS = 3.0
 _COUNT = 500
 
 
@@ -87,18 +88,25 @@ Listener = Callable[[dict[str, str]], None]
 class Signals:
     """Follows the stream. Run it with `async with`: it returns once the past was read, or Redis did not answer.
 
-    `revocations` is kept up to date; listeners are called with a signal's fields, and must not block. `redis` needs a
-    connection of its own from the pool for as long as this runs. A service may have a `stream` of its own besides, for
-    what concerns its replicas alone.
+    `revocations` is kept up to date; listeners are called with a signal's fields, and must not block. `redis` says
+    where to connect; the connection is one of its own, as the time limits of others would end its long reads. A service
+    may have a `stream` of its own besides, for what concerns its replicas alone.
     """
 
     def __init__(self, redis: Redis, revocations: Revocations, *, stream: str = STREAM) -> None:
-        self._redis = redis
+        arguments: dict[str, Any] = {
+            **redis.connection_pool.connection_kwargs,
+            "connection_class": redis.connection_pool.connection_class,
+            "socket_timeout": _BLOCK_MS / 1000 + _ANSWER_SECONDS,
+            "max_connections": 2,
+        }
+        self._redis = Redis(connection_pool=ConnectionPool(**arguments))
         self._stream = stream
         self._revocations = revocations
         self._listeners: dict[Kind, list[Listener]] = {}
         self._position = f"{int((time.time() - KEEP_SECONDS) * 1000)}-0"
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def on(self, kind: Kind, listener: Listener) -> None:
         """Call `listener` for each signal of that kind, also for those of the past that are read at the start."""
@@ -112,13 +120,16 @@ class Signals:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task:
+        self._stopping = True
+        while self._task and not self._task.done():
+            # More than once: the driver may turn a cancellation that meets an answer into an error of its own.
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait([self._task], timeout=1)
+        await self._redis.aclose(close_connection_pool=True)
 
     async def _follow(self) -> None:
         pause = 0.25
-        while True:
+        while not self._stopping:
             try:
                 await self._read(block_ms=_BLOCK_MS)
                 SIGNALS_UP.set(1)
@@ -133,7 +144,7 @@ class Signals:
             pause = min(pause * 2, 5.0)
 
     async def _read(self, *, block_ms: int | None) -> int:
-        async with asyncio.timeout((block_ms or 0) / 1000 + 3):
+        async with asyncio.timeout((block_ms or 0) / 1000 + _ANSWER_SECONDS):
             answer = cast(
                 "list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]",
                 await self._redis.xread({self._stream: self._position}, count=_COUNT, block=block_ms),
