@@ -125,29 +125,24 @@ def cpu_seconds(pid: int) -> float:
 
 
 class Client(asyncio.Protocol):
-    """One connection that asks again as soon as it is answered, or when it is told to."""
+    """One connection; when it is answered it asks again, or puts itself among the free ones."""
 
-    def __init__(self, request: bytes, latencies: list[float], *, eager: bool) -> None:
+    def __init__(self, request: bytes, latencies: list[float], free: "asyncio.Queue[Client] | None") -> None:
         self.request = request
         self.latencies = latencies
-        self.eager = eager
-        self.answered = 0
+        self.free = free
         self.wrong = 0
         self._buffer = b""
         self._asked: float | None = None
-        self._due = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected."""
         self.transport = cast(asyncio.Transport, transport)
 
-    def ask(self, due: float = 0.0) -> bool:
-        """Send the request; False when the one before has not been answered. Latency counts from when it was due."""
-        if self._asked is not None:
-            return False
-        self._asked = due or time.perf_counter()
+    def ask(self, due: float) -> None:
+        """Send the request; its latency counts from when it was due."""
+        self._asked = due
         self.transport.write(self.request)
-        return True
 
     def data_received(self, data: bytes) -> None:
         """An answer, or part of it: all have the same body, without which none is whole."""
@@ -159,11 +154,13 @@ class Client(asyncio.Protocol):
             return
         self.wrong += not self._buffer.startswith(b"HTTP/1.1 200 ")
         self._buffer = b""
-        self.answered += 1
-        self.latencies.append(time.perf_counter() - self._asked)
+        now = time.perf_counter()
+        self.latencies.append(now - self._asked)
         self._asked = None
-        if self.eager:
-            self.ask()
+        if self.free:
+            self.free.put_nowait(self)
+        else:
+            self.ask(now)
 
 
 async def load(
@@ -176,28 +173,30 @@ async def load(
     host, _, port = url.removeprefix("http://").partition(":")
     latencies: list[float] = []
     loop = asyncio.get_running_loop()
+    free: asyncio.Queue[Client] | None = None if per_second is None else asyncio.Queue()
     clients: list[Client] = []
     for n in range(connections):
         token = tokens[n % len(tokens)]
         request = f"GET {PATH} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
         request += "Accept: application/json\r\nAccept-Encoding: gzip\r\nUser-Agent: load\r\n\r\n"
-        client = Client(request.encode(), latencies, eager=per_second is None)
+        client = Client(request.encode(), latencies, free)
         await loop.create_connection(lambda client=client: client, host, int(port))
         clients.append(client)
     began = time.perf_counter()
-    if per_second is None:
+    if free is None or per_second is None:
         for client in clients:
-            client.ask()
+            client.ask(began)
         await asyncio.sleep(seconds)
     else:
+        for client in clients:
+            free.put_nowait(client)
         for n in range(int(per_second * seconds)):
             due = began + n / per_second
             if (wait := due - time.perf_counter()) > 0:
                 await asyncio.sleep(wait)
-            # The first one that is free; when none is, the request waits, and its latency counts the wait.
-            while not any(client.ask(due) for client in clients):
-                await asyncio.sleep(0)
-            clients.append(clients.pop(0))
+            # When none is free the request waits, and its latency counts the wait.
+            async with asyncio.timeout(10):
+                (await free.get()).ask(due)
     for client in clients:
         client.transport.abort()
     assert not sum(client.wrong for client in clients), "answers that are not the upstream's"
