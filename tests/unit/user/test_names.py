@@ -65,3 +65,30 @@ def test_email_refused(typed: str) -> None:
 @given(st.text())
 def test_search_key_ignores_case(text: str) -> None:
     assert names.search_key(names.search_key(text)) == names.search_key(text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "tag"), [("en", "en"), ("PT-br", "pt-BR"), ("zh-hant-tw", "zh-Hant-TW"), (" es-419 ", "es-419")]
+)
+def test_locales_in_their_usual_case(typed: str, tag: str) -> None:
+    assert names.locale(typed) == tag
+
+
+@pytest.mark.parametrize("typed", ["", "e", "english", "en_GB", "en-GB-x", "en-", "ёё", "en\n-GB"])
+def test_what_is_no_locale(typed: str) -> None:
+    with pytest.raises(ValueError, match="language tag"):
+        names.locale(typed)
+
+
+@pytest.mark.parametrize("typed", ["", "Mars/Olympus", "../etc/passwd", "europe/london", "UTC\0"])
+def test_what_is_no_time_zone(typed: str) -> None:
+    assert names.time_zone("Europe/London") == "Europe/London"
+    with pytest.raises(ValueError, match="IANA"):
+        names.time_zone(typed)
+
+
+@pytest.mark.parametrize("typed", ["a\0b", "a\u202eb", "x" * 501])
+def test_what_nobody_may_say_of_themselves(typed: str) -> None:
+    assert names.about(" one\r\ntwo ") == "one\ntwo"
+    with pytest.raises(ValueError, match="use"):
+        names.about(typed)

@@ -1,9 +1,12 @@
 """Mails about an account: queued with the change that they tell of, handed to the notification service after it."""
 
+import dataclasses
 from datetime import datetime, timedelta
 from typing import Literal
 
 from chatcluster_common.clock import utc_now
+from chatcluster_user.audit import store as audit
+from chatcluster_user.client import Client
 from chatcluster_user.credentials import store
 from chatcluster_user.database import Database, Transaction
 from chatcluster_user.others import Others
@@ -62,16 +65,18 @@ class AccountMails:
         """The last mail to an address that is forgotten with it."""
         await self._queue(tx, account, "account_erased", "")
 
-    async def forgotten(self, tx: Transaction, email: str) -> None:
+    async def forgotten(self, tx: Transaction, email: str, client: Client) -> None:
         """Somebody asked for a new password. Whether there is such an account is found out later, so that the answer
         tells nothing, not even by its time."""
-        await self._outbox.put(tx, "reset", {"email": email})
+        await self._outbox.put(tx, "reset", {"email": email, "client": dataclasses.asdict(client)})
 
     async def deliver_reset(self, entry: Entry) -> None:
         """Mail the link that was asked for, if there is such an account."""
         async with self._database.transaction() as tx:
             account = await accounts.by_login(tx, entry.payload["email"])
             if account is not None and account.state == "active":
+                client = Client(**entry.payload["client"])
+                await audit.record(tx, "password_reset_requested", client, user_id=account.id)
                 await self.link(tx, account, "reset_password")
 
     async def deliver_mail(self, others: Others, entry: Entry) -> None:

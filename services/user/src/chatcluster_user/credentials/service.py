@@ -87,8 +87,7 @@ class Credentials:
     async def forgot_password(self, email: str, client: Client) -> None:
         """Mail a link to set a new password, if there is such an account; the caller is not told."""
         async with self._database.transaction() as tx:
-            await audit.record(tx, "password_reset_requested", client, user_id=None)
-            await self._mails.forgotten(tx, email.strip())
+            await self._mails.forgotten(tx, email.strip(), client)
 
     async def reset_password(self, reset: models.ResetPassword, client: Client) -> models.KnownDevice:
         """A new password by a mailed link, which also shows that the address is the person's; every session ends.

@@ -1,6 +1,7 @@
 """Routes of export and erasure."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, status
@@ -46,9 +47,10 @@ async def export(caller: SessionUser, exports: ExportsDep, client: Caller) -> St
     first = await anext(pieces)
 
     async def document() -> AsyncGenerator[bytes]:
-        yield first
-        async for piece in pieces:
-            yield piece
+        async with aclosing(pieces):  # also when the caller hangs up
+            yield first
+            async for piece in pieces:
+                yield piece
 
     headers = {"Content-Disposition": 'attachment; filename="chatcluster-export.json"', "Cache-Control": "no-store"}
     return StreamingResponse(document(), media_type="application/json", headers=headers)

@@ -67,7 +67,7 @@ async def progress(tx: Transaction, user_id: str, **values: Any) -> None:
 async def revive(tx: Transaction, user_id: str, now: datetime) -> bool:
     """Try an unfinished one again at once; False when there is none."""
     mine = sa.and_(erasures.c.user_id == user_id, erasures.c.finished_at.is_(None))
-    return await tx.write(sa.update(erasures).where(mine).values(due_at=now, attempts=0, requested_at=now)) == 1
+    return await tx.write(sa.update(erasures).where(mine).values(due_at=now, attempts=0)) == 1
 
 
 async def page(tx: Transaction, *, unfinished: bool, before: str | None, limit: int) -> list[sa.RowMapping]:

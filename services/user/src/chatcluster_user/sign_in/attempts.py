@@ -20,7 +20,7 @@ async def admit(tx: Transaction, limits: Sequence[Limit], now: datetime) -> None
 
     Raises a 429 `Problem` while it must wait; it does not count then.
     """
-    await tx.lock(*(limit.key.hex() for limit in limits))
+    await _lock(tx, limits)
     query = sa.select(attempts).where(attempts.c.key.in_([limit.key for limit in limits]))
     known = {row.key: row for row in await tx.execute(query)}
     longest = max(
@@ -41,6 +41,7 @@ async def admit(tx: Transaction, limits: Sequence[Limit], now: datetime) -> None
 
 async def refund(tx: Transaction, limits: Sequence[Limit]) -> None:
     """The attempt was no failure."""
+    await _lock(tx, limits)
     keys = [limit.key for limit in limits]
     await tx.execute(
         sa.update(attempts)
@@ -49,11 +50,17 @@ async def refund(tx: Transaction, limits: Sequence[Limit]) -> None:
     )
 
 
+async def _lock(tx: Transaction, limits: Sequence[Limit]) -> None:
+    """One login at a time for an account; those of a network, which may be a whole town's, do not wait for each other
+    and may overshoot its limit by as many as come at once."""
+    await tx.lock(*(limit.key.hex() for limit in limits if limit.policy is not throttle.NETWORK))
+
+
 async def succeeded(tx: Transaction, limits: Sequence[Limit]) -> None:
     """Who attempted it is who they said. The first and narrowest limit begins anew; of the others, that strangers may
     have brought about, this one attempt is taken back."""
+    await refund(tx, limits)
     await tx.execute(sa.delete(attempts).where(attempts.c.key == limits[0].key))
-    await refund(tx, limits[1:])
 
 
 async def purge(tx: Transaction, now: datetime) -> bool:
