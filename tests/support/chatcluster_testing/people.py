@@ -288,6 +288,11 @@ class Person:
             self._token_until = time.monotonic() + self._tokens["expires_in"] - 60
         return self._tokens["access_token"]
 
+    async def sign_out(self) -> None:
+        """End the session; its tokens are void within a moment."""
+        body = {"refresh_token": self._tokens["refresh_token"]}
+        await _rest(self._session, "POST", f"{self.edge}/api/v1/auth/logout", json=body)
+
     async def rest(self, method: str, path: str, **options: Any) -> Any:
         """A call below `/api/v1`; the JSON answer, or None when it is empty. Raises `Refused`."""
         headers = {"Authorization": f"Bearer {await self.token()}"}
