@@ -36,7 +36,7 @@ from chatcluster_testing.tokens import TokenAuthority
 REPLICAS: Mapping[str, int] = {"gateway": 1, "user": 1, "message": 2, "file": 1, "notification": 1, "presence": 2}
 
 _HAPROXY_FOLDERS = ("/usr/sbin", "/usr/local/sbin")
-_READY_SECONDS = 90
+_READY_SECONDS = 180
 
 
 @dataclass
