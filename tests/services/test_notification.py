@@ -40,7 +40,6 @@ def test_one_mail_to_each_member_who_is_away_though_the_event_comes_twice(world:
     assert world.mails_of(sender) == []
     assert world.mails_of(online) == []
     assert world.metric('chat_notification_suppressed_total{reason="seen"}') >= 2
-    assert world.metric('chat_notification_suppressed_total{reason="active"}') >= 3
     # The mail is at its server a moment before the service has counted it and forgotten the job.
     wait_until(
         lambda: world.metric('chat_notification_deliveries_total{queue="email",result="sent"}') >= 3,
@@ -49,6 +48,23 @@ def test_one_mail_to_each_member_who_is_away_though_the_event_comes_twice(world:
     wait_until(lambda: world.metric("chat_notification_delay_seconds_count") >= 3, "their delay to be counted")
     keys = ("notification:queue:email", "notification:jobs", "notification:attempts", "notification:closing")
     wait_until(lambda: world.redis.exists(*keys) == 0, "the jobs to be forgotten")
+
+
+def test_who_leaves_as_a_message_comes_is_told_after_all(world: World) -> None:
+    ann, there, left = world.person("Ann"), world.person("There"), world.person("Left")
+    world.peers.online |= {there, left}
+    world.publish(
+        world.event(ann, [ann, there, left], "for all", conversation={"type": "group", "name": "Tea"}),
+        world.event(ann, [ann, there, left], "for you"),
+    )
+    wait_until(lambda: world.redis.zscore("notification:batches", f"email:{left}") is not None, "it to be held")
+    world.peers.online.remove(left)
+    assert "for you" in world.wait_for_mail(left).text
+    page = world.http.get("/api/v1/notifications", headers=world.tokens.authorization(left)).json()
+    assert [item["preview"] for item in page["items"]] == ["for you"]
+    wait_until(lambda: world.redis.zscore("notification:batches", f"email:{there}") is None, "the other to be let go")
+    world.wait_until_handled()
+    assert world.mails_of(there) == []
 
 
 def test_what_a_mail_says(world: World) -> None:

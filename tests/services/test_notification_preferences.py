@@ -1,11 +1,11 @@
 """What people set, kept in PostgreSQL, and what follows from it; export, erasure, account mails, dead letters."""
 
+import argparse
+import asyncio
 import json
-import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +13,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from chatcluster_notification import console
+from chatcluster_notification.settings import NotificationSettings
 from chatcluster_notification.tables import metadata
 from chatcluster_testing.kafka import Kafka
 from chatcluster_testing.notifying import World, running_world
 from chatcluster_testing.postgres import Postgres
-from chatcluster_testing.process import Program, wait_until
+from chatcluster_testing.process import wait_until
 from chatcluster_testing.redis import Redis
 from chatcluster_testing.tokens import TokenAuthority
 
@@ -269,22 +271,32 @@ def test_account_mails(world: World) -> None:
 subjects = {"Set a new password", "Neue Anmeldung an Ihrem Konto"}
 
 
-def console(world: World, tmp_path: Path, *words: str) -> tuple[int, list[Any]]:
-    """`chatcluster-notification dead …` beside the service: the exit code and what it said."""
-    argv = [sys.executable, "-m", "chatcluster_notification.main", "dead", *words]
-    program = Program("console", argv, tmp_path, lambda: True, env=world.service.program.env)
-    before = len(program.log)
-    code = program.spawn().wait()
-    return code, [json.loads(line) for line in program.log[before:].splitlines()]
+Console = Callable[..., tuple[int, list[Any]]]
 
 
-def test_dead_letters_are_listed_tried_again_and_dropped(world: World, tmp_path: Path) -> None:
+@pytest.fixture
+def at_console(world: World, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Console:
+    """`chatcluster-notification dead …` with the service's own environment: the exit code and what it said."""
+    for name, value in world.service.program.env.items():
+        monkeypatch.setenv(name, value)
+    settings = NotificationSettings.model_validate({})
+    parser = argparse.ArgumentParser()
+    console.add_arguments(parser)
+
+    def run(*words: str) -> tuple[int, list[Any]]:
+        code = asyncio.run(console.dead(parser.parse_args(words), settings))
+        return code, [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+
+    return run
+
+
+def test_dead_letters_are_listed_tried_again_and_dropped(world: World, at_console: Console) -> None:
     bob, gone = str(uuid.uuid4()), str(uuid.uuid4())
     for user_id in (bob, gone):
         world.mails.replies[f"{user_id}@example.org"] = "550 no such mailbox"
         world.internal("POST", "/mails", account_mail(user_id))
     wait_until(lambda: {bob, gone} <= {d["recipient_id"] for d in world.dead()}, "both to be given up on")
-    code, letters = console(world, tmp_path, "list")
+    code, letters = at_console("list")
     mine = {letter["recipient_id"]: letter for letter in letters}
     assert code == 0
     assert mine[bob]["kind"] == "account"
@@ -296,7 +308,7 @@ def test_dead_letters_are_listed_tried_again_and_dropped(world: World, tmp_path:
     wait_until(lambda: any(d["kind"] == "event" for d in world.dead()), "the event to be put aside")
     assert world.internal("POST", "/dead-letters/drop", {"ids": [mine[gone]["id"]]}).json() == {"dropped": 1}
     del world.mails.replies[f"{bob}@example.org"]
-    code, (answer,) = console(world, tmp_path, "replay", "--all")
+    code, (answer,) = at_console("replay", "--all")
     assert code == 1
     assert mine[bob]["id"] in answer["done"]
     assert set(answer["failed"].values()) == {"it cannot be read"}

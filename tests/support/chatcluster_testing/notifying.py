@@ -173,6 +173,7 @@ def settings(kafka: Kafka, redis: Redis, database_url: str, peers: Peers, mails:
         "CHAT_DATABASE_URL": database_url,
         "CHAT_EMAIL_WINDOW_SECONDS": str(WINDOW_SECONDS),
         "CHAT_PUSH_WINDOW_SECONDS": "1",
+        "CHAT_ACTIVE_SECONDS": "4",
         "CHAT_PUSH_ANYWHERE": "true",
         "CHAT_VAPID_KEY": vapid_key(),
         "CHAT_USER_URL": peers.url,

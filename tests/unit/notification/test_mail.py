@@ -39,6 +39,7 @@ def item(**changes: object) -> Item:
         "conversation_name": "Tea",
         "preview": "Hello!",
         "occurred_at": datetime(2026, 1, 31, 12, 0, tzinfo=UTC),
+        "created_at": datetime(2026, 1, 31, 12, 0, tzinfo=UTC),
     }
     return Item.model_validate(fields | changes)
 

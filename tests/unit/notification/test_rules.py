@@ -36,6 +36,7 @@ MENTIONS = Wishes(level=Level.MENTIONS)
 NONE = Wishes(level=Level.NONE)
 MUTED = Wishes(muted_until=NOW + HOUR)
 ACTIVE = Presence(active=True)
+IDLE = timedelta(minutes=5)
 DND = Presence(do_not_disturb=True)
 
 NOW_ = Notify(NOW)
@@ -84,7 +85,30 @@ NOW_ = Notify(NOW)
 def test_decisions(
     wishes: Wishes, relevance: Relevance, presence: Presence, blocked: bool, expected: Notify | Suppressed
 ) -> None:
-    assert decide(wishes, relevance, presence, blocked=blocked, now=NOW, not_before=NOW) == expected
+    assert decide(wishes, relevance, presence, blocked=blocked, now=NOW, not_before=NOW, seen_by=NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("wishes", "relevance", "now", "not_before", "expected"),
+    [
+        (Wishes(), DIRECT, NOW, NOW, Notify(NOW + IDLE)),
+        (Wishes(), FOLLOWED, NOW, NOW, Notify(NOW + IDLE)),
+        (Wishes(), NOBODY_SPECIAL, NOW, NOW, Suppressed(Reason.ACTIVE)),
+        (Wishes(), DIRECT, NOW + IDLE, NOW, Suppressed(Reason.ACTIVE)),
+        (Wishes(), DIRECT, NOW, NOW + HOUR, Notify(NOW + HOUR)),
+        (Wishes(quiet=AT_NOON), DIRECT, NOW, NOW, Notify(NOW + 2 * HOUR)),
+        (MUTED, DIRECT, NOW, NOW, Suppressed(Reason.MUTED)),
+    ],
+)
+def test_somebody_active_may_have_just_left(
+    wishes: Wishes, relevance: Relevance, now: datetime, not_before: datetime, expected: Notify | Suppressed
+) -> None:
+    seen_by = NOW + IDLE
+    assert decide(wishes, relevance, ACTIVE, blocked=False, now=now, not_before=not_before, seen_by=seen_by) == expected
+    if isinstance(expected, Notify):
+        away = decide(wishes, relevance, Presence(), blocked=False, now=now, not_before=now, seen_by=seen_by)
+        assert isinstance(away, Notify)
+        assert away.at <= expected.at
 
 
 @pytest.mark.parametrize(
@@ -96,7 +120,9 @@ def test_decisions(
     ],
 )
 def test_a_digest_waits_for_the_one_before(not_before: datetime, at: datetime) -> None:
-    decision = decide(Wishes(quiet=AT_NIGHT), DIRECT, Presence(), blocked=False, now=NOW, not_before=not_before)
+    decision = decide(
+        Wishes(quiet=AT_NIGHT), DIRECT, Presence(), blocked=False, now=NOW, not_before=not_before, seen_by=NOW
+    )
     assert decision == Notify(at)
 
 
@@ -175,6 +201,7 @@ def test_they_are_never_shorter_than_the_clock_on_the_wall_says(quiet: QuietHour
     now=MOMENTS,
     pause=st.timedeltas(timedelta(days=-1), timedelta(days=1)),
     muted=st.none() | MOMENTS,
+    idle=st.timedeltas(timedelta(minutes=-10), timedelta(minutes=10)),
 )
 def test_nobody_is_told_early_or_against_their_will(
     *,
@@ -186,13 +213,15 @@ def test_nobody_is_told_early_or_against_their_will(
     now: datetime,
     pause: timedelta,
     muted: datetime | None,
+    idle: timedelta,
 ) -> None:
     wishes = Wishes(level, muted, quiet)
-    decision = decide(wishes, relevance, presence, blocked=blocked, now=now, not_before=now + pause)
-    refused = blocked or presence.active or presence.do_not_disturb or level is Level.NONE
+    decision = decide(wishes, relevance, presence, blocked=blocked, now=now, not_before=now + pause, seen_by=now + idle)
+    refused = blocked or presence.do_not_disturb or level is Level.NONE
     assert not (refused and isinstance(decision, Notify))
     if isinstance(decision, Notify):
         assert decision.at >= max(now, now + pause)
         assert muted is None or muted <= now
+        assert not presence.active or (relevance.personal and decision.at >= now + idle > now)
         assert relevance.personal or (level is Level.ALL and not relevance.reply)
         assert quiet is None or quiet.until(decision.at) == decision.at

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from chatcluster_common import errors, logs
 from chatcluster_common.clock import utc_now
 from chatcluster_common.ids import new_id
+from chatcluster_notification.inbox import Inbox
 from chatcluster_notification.jobs import Digest, EmailJob, Item, Job, PushJob
 from chatcluster_notification.models import ConversationPreferences, Preferences
-from chatcluster_notification.notifier import SUPPRESSED, needs_time_zone, wishes
+from chatcluster_notification.notifier import SUPPRESSED, needs_time_zone, notification, wishes
 from chatcluster_notification.outbox import Batch, Outbox
 from chatcluster_notification.people import People
 from chatcluster_notification.rules import Notify, decide
@@ -27,11 +28,13 @@ class Closer:
     """Closes batches: those of people who went active meanwhile, or want it no more, come to nothing."""
 
     def __init__(
-        self, settings: NotificationSettings, store: NotificationStore, outbox: Outbox, people: People
+        self, settings: NotificationSettings, store: NotificationStore, outbox: Outbox, inbox: Inbox, people: People
     ) -> None:
         self._settings = settings
         self._store = store
         self._outbox = outbox
+        self._inbox = inbox
+        self._active = timedelta(seconds=settings.active_seconds)
         self._people = people
 
     async def claim(self) -> Batch | None:
@@ -45,8 +48,11 @@ class Closer:
             preferences = await self._store.preferences(batch.user_id)
             items, held_until = await self._still_wanted(batch, preferences, now)
             if items and held_until > now:
-                await self._outbox.postpone(batch, held_until)
+                await self._outbox.postpone(batch, items, held_until)
                 return
+            for item in items:
+                if not item.listed:
+                    await self._inbox.add([batch.user_id], notification(item))
             jobs = await self._jobs(batch, items, now) if items else []
         except Exception as error:
             if isinstance(error, errors.Problem):
@@ -54,7 +60,7 @@ class Closer:
             else:
                 log.exception("a batch could not be closed", batch=batch.id)
             # What is too old by then is left out, so that this comes to an end.
-            await self._outbox.postpone(batch, now + timedelta(seconds=_AGAIN_SECONDS))
+            await self._outbox.postpone(batch, batch.digest.items, now + timedelta(seconds=_AGAIN_SECONDS))
             return
         await self._outbox.close(batch, jobs, self._pause(batch, preferences) if jobs else timedelta())
 
@@ -83,10 +89,11 @@ class Closer:
                 blocked=item.sender_id in blocked,
                 now=now,
                 not_before=now,
+                seen_by=item.occurred_at + self._active,
             )
             if isinstance(decision, Notify):
                 kept.append(item)
-                at = decision.at
+                at = max(at, decision.at)
             else:
                 SUPPRESSED.labels(decision.reason).inc()
         return kept, at

@@ -43,6 +43,8 @@ class Item(BaseModel):
     sender_id: str
     preview: str
     occurred_at: Timestamp
+    created_at: Timestamp
+    listed: bool = Field(default=True, description="It is on the person's list already.")
     mentioned: bool = False
     reply: bool = False
     follower: bool = False

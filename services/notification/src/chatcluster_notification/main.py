@@ -67,7 +67,7 @@ def build(settings: NotificationSettings) -> FastAPI:
             people, sessions = People(user, presence), EndedSessions(store)
             links = UnsubscribeLinks(settings.internal_token, settings.public_url)
             notifier = Notifier(settings, store, outbox, inbox, people)
-            closer = Closer(settings, store, outbox, people)
+            closer = Closer(settings, store, outbox, inbox, people)
             postman = Postman(settings, store, outbox, people, mailer=Mailer(settings), pusher=pusher, links=links)
 
             signals = Signals(redis, app.state.verifier.revocations)

@@ -1,7 +1,7 @@
 """From an event to people's lists and batches: who is told of a message, by what channel, when."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from aiokafka.structs import ConsumerRecord
@@ -56,6 +56,7 @@ class Notifier:
         self._outbox = outbox
         self._inbox = inbox
         self._people = people
+        self._active = timedelta(seconds=settings.active_seconds)
         self._mail = bool(settings.smtp_host)
         self._push = bool(settings.vapid_key.get_secret_value())
 
@@ -76,18 +77,19 @@ class Notifier:
         sender = event.message.sender_id
         presence = await self._people.presence([m for m in event.conversation.member_ids if m != sender])
         # Of most messages in a busy place nobody needs to be told: no more is asked about those who are there.
-        away = [user_id for user_id, what in presence.items() if not what.active]
-        SUPPRESSED.labels(Reason.ACTIVE).inc(len(presence) - len(away))
-        if not away:
+        items = {user_id: _item(event, user_id, listed=not what.active) for user_id, what in presence.items()}
+        told = [user_id for user_id, item in items.items() if not presence[user_id].active or item.relevance.personal]
+        SUPPRESSED.labels(Reason.ACTIVE).inc(len(items) - len(told))
+        if not told:
             return
-        blockers = await self._people.blockers(sender, away)
-        chosen = await self._store.chosen(away, event.conversation.id)
-        zones = await self._people.time_zones([u for u in away if needs_time_zone(chosen[u].preferences)])
-        pauses = await self._outbox.pauses(away)
+        blockers = await self._people.blockers(sender, told)
+        chosen = await self._store.chosen(told, event.conversation.id)
+        zones = await self._people.time_zones([u for u in told if needs_time_zone(chosen[u].preferences)])
+        pauses = await self._outbox.pauses(told)
         listed: list[str] = []
         additions: list[Addition] = []
-        for user_id in away:
-            item = _item(event, user_id)
+        for user_id in told:
+            item = items[user_id]
             wanted = wishes(chosen[user_id].preferences, chosen[user_id].conversation, zones.get(user_id, "UTC"))
             due, reason = self._decide(
                 wanted,
@@ -96,7 +98,7 @@ class Notifier:
                 blocked=user_id in blockers,
                 pauses={channel: pauses[channel, user_id] for channel in CHANNELS if (channel, user_id) in pauses},
             )
-            if reason is None or reason in _LISTED:
+            if item.listed and (reason is None or reason in _LISTED):
                 listed.append(user_id)
             if reason is None:
                 due = self._by_channel(event, chosen[user_id], due)
@@ -105,19 +107,26 @@ class Notifier:
             if due:
                 additions.append(Addition(user_id, item, due))
         if listed:
-            await self._inbox.add(listed, _notification(event))
+            await self._inbox.add(listed, notification(items[listed[0]]))
         if additions:
             SUPPRESSED.labels("seen").inc(len(additions) - await self._outbox.add(additions))
 
-    @staticmethod
     def _decide(
-        wanted: Wishes, item: Item, presence: Presence, *, blocked: bool, pauses: Mapping[Channel, datetime]
+        self, wanted: Wishes, item: Item, presence: Presence, *, blocked: bool, pauses: Mapping[Channel, datetime]
     ) -> tuple[dict[Channel, datetime], Reason | None]:
         now = utc_now()
         due: dict[Channel, datetime] = {}
         for channel in CHANNELS:
             not_before = pauses.get(channel, now)
-            decision = decide(wanted, item.relevance, presence, blocked=blocked, now=now, not_before=not_before)
+            decision = decide(
+                wanted,
+                item.relevance,
+                presence,
+                blocked=blocked,
+                now=now,
+                not_before=not_before,
+                seen_by=item.occurred_at + self._active,
+            )
             if not isinstance(decision, Notify):
                 return {}, decision.reason
             due[channel] = decision.at
@@ -140,7 +149,7 @@ class Notifier:
         return left
 
 
-def _item(event: MessageCreated, user_id: str) -> Item:
+def _item(event: MessageCreated, user_id: str, *, listed: bool) -> Item:
     message, conversation = event.message, event.conversation
     return Item(
         event_id=event.id,
@@ -151,20 +160,23 @@ def _item(event: MessageCreated, user_id: str) -> Item:
         sender_id=message.sender_id,
         preview=mail.preview(message.body),
         occurred_at=event.occurred_at,
+        created_at=message.created_at,
+        listed=listed,
         mentioned=event.mentions_all or user_id in message.mentions,
         reply=message.thread_root is not None,
         follower=user_id in event.thread_follower_ids,
     )
 
 
-def _notification(event: MessageCreated) -> Notification:
+def notification(item: Item) -> Notification:
+    """What a person's list has of a message."""
     return Notification(
-        id=event.id,
-        conversation_id=event.conversation.id,
-        message_id=event.message.id,
-        sender_id=event.message.sender_id,
-        preview=mail.preview(event.message.body),
-        created_at=event.message.created_at,
+        id=item.event_id,
+        conversation_id=item.conversation_id,
+        message_id=item.message_id,
+        sender_id=item.sender_id,
+        preview=item.preview,
+        created_at=item.created_at,
     )
 
 

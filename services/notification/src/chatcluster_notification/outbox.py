@@ -111,12 +111,13 @@ return 1
 
 _POSTPONE = """
 if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
-local from, to = 'notification:batch:' .. ARGV[1], 'notification:batch:' .. ARGV[2]
-while redis.call('LMOVE', from, to, 'RIGHT', 'LEFT') do end
+local to = 'notification:batch:' .. ARGV[2]
+redis.call('DEL', 'notification:batch:' .. ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
+for i = #ARGV, 7, -1 do redis.call('LPUSH', to, ARGV[i]) end
 redis.call('LTRIM', to, -ARGV[4], -1)
 redis.call('EXPIRE', to, ARGV[5])
-redis.call('HINCRBY', KEYS[2], ARGV[2], redis.call('HGET', KEYS[2], ARGV[1]) or 0)
-redis.call('HDEL', KEYS[2], ARGV[1])
+redis.call('HINCRBY', KEYS[2], ARGV[2], #ARGV - 6 + ARGV[6])
 redis.call('ZADD', KEYS[3], 'LT', ARGV[3], ARGV[2])
 return 1
 """
@@ -257,11 +258,19 @@ class Outbox:
         for queue in {job.channel for job in jobs}:
             self.queue_changed[queue].set()
 
-    async def postpone(self, batch: Batch, until: datetime) -> None:
-        """Let the batch gather on until then."""
+    async def postpone(self, batch: Batch, items: Sequence[Item], until: datetime) -> None:
+        """Let the batch gather on until then, with those of its messages."""
         await self._postpone(
             keys=[_CLOSING, _COUNTS, _BATCHES],
-            args=[batch.id, f"{batch.channel}:{batch.user_id}", _ms(until), MOST_ITEMS, _BATCH_SECONDS],
+            args=[
+                batch.id,
+                f"{batch.channel}:{batch.user_id}",
+                _ms(until),
+                MOST_ITEMS,
+                _BATCH_SECONDS,
+                batch.digest.earlier,
+                *(item.model_dump_json() for item in items),
+            ],
         )
 
     async def put_mail(self, mail: AccountMail) -> bool:

@@ -72,7 +72,8 @@ class Suppressed:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Notified at `at`: now, when a pause after the last notification is over, or when the quiet hours are."""
+    """Notified at `at`: now, or held until the pause after the last notification is over, the quiet hours are, or it
+    is known whether they have seen the message."""
 
     at: datetime
 
@@ -81,23 +82,34 @@ Decision = Notify | Suppressed
 
 
 def decide(
-    wishes: Wishes, relevance: Relevance, presence: Presence, *, blocked: bool, now: datetime, not_before: datetime
+    wishes: Wishes,
+    relevance: Relevance,
+    presence: Presence,
+    *,
+    blocked: bool,
+    now: datetime,
+    not_before: datetime,
+    seen_by: datetime,
 ) -> Decision:
-    """What becomes of a message for one recipient. `not_before`: when the digest of what came before has gone out.
+    """What becomes of a message for one recipient.
+
+    `not_before`: when the next digest may go out. `seen_by`: who is active then has used a device since the message
+    came. Somebody who is active before may have just got up and left: what is personal is held until it is known.
 
     The lasting reasons come before the passing ones. A reply in a thread is for those who follow it, are mentioned,
     or have nobody else in the conversation; `mentions` lets through what is personal.
     """
+    unsure = presence.active and relevance.personal and now < seen_by
     against = {
         Reason.BLOCKED: blocked,
         Reason.MUTED: wishes.muted_until is not None and now < wishes.muted_until,
         Reason.LEVEL: wishes.level is Level.NONE or (wishes.level is Level.MENTIONS and not relevance.personal),
         Reason.THREAD: relevance.reply and not relevance.personal,
         Reason.DO_NOT_DISTURB: presence.do_not_disturb,
-        Reason.ACTIVE: presence.active,
+        Reason.ACTIVE: presence.active and not unsure,
     }
     for reason, applies in against.items():
         if applies:
             return Suppressed(reason)
-    at = max(now, not_before)
+    at = max(now, not_before, seen_by) if unsure else max(now, not_before)
     return Notify(wishes.quiet.until(at) if wishes.quiet else at)

@@ -30,6 +30,13 @@ class NotificationSettings(KafkaSettings):
     presence_url: str = Field(description="The presence service, asked who uses a device.")
     public_url: str = Field(default="", description="Where people chat; mails link to it. Empty: no link.")
 
+    active_seconds: int = Field(
+        default=300,
+        ge=1,
+        le=3600,
+        description="How long somebody counts as active after they used a device, as the presence service has it.",
+    )
+
     smtp_host: str = Field(default="", description="The mail server. Empty: no mail is sent.")
     smtp_port: int = Field(default=587, ge=1, le=65535)
     smtp_security: SmtpSecurity = SmtpSecurity.STARTTLS
