@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from chatcluster_common.clock import Timestamp
 from chatcluster_common.permissions import Role, Scope
@@ -58,7 +58,7 @@ class Privacy(BaseModel):
 class PrivacyChanges(Body):
     """What to change; fields left out stay as they are."""
 
-    read_receipts: bool | None = Field(default=None, description="Whether others see what one has read.")
+    read_receipts: StrictBool | None = Field(default=None, description="Whether others see what one has read.")
     last_seen: LastSeen | None = Field(default=None, description="Who sees when one was last here.")
 
 
