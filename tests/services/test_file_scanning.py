@@ -97,7 +97,7 @@ def test_what_the_scanner_refuses_to_read_stays_withheld(world: Files, clamd: Cl
     try:
         (file,) = world.upload("ann", ("large.bin", os.urandom(3_000_000)))
         assert file["state"] == "scanning"
-        assert "INSTREAM size limit exceeded" in world.service.log
+        wait_until(lambda: "INSTREAM size limit exceeded" in world.service.log, "its refusal")
     finally:
         clamd.limit = 1 << 30
     wait_until(lambda: state(world, file) == "clean", "the verdict once it reads more")
