@@ -36,6 +36,9 @@ _LOCK_TIMEOUT = "120s"
 _TABLE_LOCK_TIMEOUT = "10s"
 _STATEMENT_TIMEOUT = "600s"
 
+_STOPPING_OR_STARTING = "57P"
+"""SQLSTATEs of a server that shuts down, recovers, or starts."""
+
 # The driver's own errors come unwrapped while it connects.
 UNREACHABLE = (
     OperationalError,
@@ -77,7 +80,8 @@ async def transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
         log.warning("the database does not answer", error_type=type(error).__name__)
         raise errors.unavailable() from error
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if not (error.connection_invalidated or state.startswith(_STOPPING_OR_STARTING)):
             raise
         log.warning("the database closed the connection", error_type=type(error.orig).__name__)
         raise errors.unavailable() from error
