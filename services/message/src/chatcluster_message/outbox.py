@@ -95,6 +95,8 @@ class Relay:
     def tell(self, message: Message, frame: Frame) -> None:
         """Tell of a message that was changed this moment."""
         live = self._publisher.offer(channels.conversation_channel(message.conversation_id), frame)
+        if message.id in self._unindexed:
+            self._unindexed[message.id] = message
         self._run(_change_id(message), self._finish_change(message, live, "direct"))
 
     def _run(self, name: str, work: Coroutine[None, None, None]) -> None:
@@ -143,12 +145,15 @@ class Relay:
 
     async def _follow_up(self, message: Message) -> None:
         """Bring along what was derived from a text that is another now, or gone."""
-        unmentioned, files = await self._store.messages.cleanup(message.id)
-        await self._store.search.replace([message])
-        await self._store.mentions.remove(message.id, unmentioned)
-        await self._store.mentions.put([message])
-        if files:
-            await self._files.post("/internal/files/release", {"message_id": message.id, "ids": files})
+        # As it is now: of two changes at the same moment the earlier one may come last to this place.
+        left = await self._store.messages.cleanup(message.id)
+        if left is None:
+            return
+        await self._store.search.replace(left.message)
+        await self._store.mentions.remove(message.id, left.unmentioned)
+        await self._store.mentions.put([left.message])
+        if left.files:
+            await self._files.post("/internal/files/release", {"message_id": message.id, "ids": left.files})
 
     def _note(self, message: Message) -> None:
         known = self._newest.get(message.conversation_id)

@@ -190,7 +190,8 @@ class MessageService:
         before = query.before_seq
         if before is None:
             before = await self._store.messages.highest_seq(conversation_id, conversation.last_seq) + 1
-        items = await self._store.messages.before(conversation_id, before, query.limit)
+        found = await self._store.messages.before(conversation_id, before, query.limit)
+        items = [message for message in found if message.seq >= conversation.first_seq]
         return MessagePage(items=items, has_more=bool(items) and items[-1].seq > conversation.first_seq)
 
     async def _thread(self, conversation: Conversation, root_id: str, query: HistoryQuery) -> MessagePage:

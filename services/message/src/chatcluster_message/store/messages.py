@@ -7,6 +7,7 @@ is small and is in no index but the three that every message needs.
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from collections.abc import Collection as Group
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,17 @@ _INTERNAL = {"versions": 0, "counted": 0, "reactors": 0, "followers": 0, "unfoll
 """What a page of messages does not need."""
 
 CHANGE_DUE_AFTER = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """A message as it is now, and what is to follow from how it was."""
+
+    message: Message
+    unmentioned: list[str]
+    """Who is not mentioned any more."""
+    files: list[str]
+    """Files that it has no more."""
 
 
 class SeqTakenError(Exception):
@@ -278,11 +290,14 @@ class Messages:
             ordered=False,
         )
 
-    async def cleanup(self, message_id: str) -> tuple[list[str], list[str]]:
-        """What a change has left behind: people who are not mentioned any more, files that are free."""
-        found = await self._messages.find_one({"_id": message_id}, {"cleanup": 1})
-        left = (found or {}).get("cleanup", {})
-        return left.get("mentions", []), left.get("files", [])
+    async def cleanup(self, message_id: str) -> Leftovers | None:
+        """What changes of a message have left behind; None when it is gone."""
+        found = await self._safe.find_one({"_id": message_id}, _INTERNAL)
+        if found is None:
+            return None
+        message, left = _message(found), found.get("cleanup", {})
+        still = mentioned(message)
+        return Leftovers(message, [who for who in left.get("mentions", []) if who not in still], left.get("files", []))
 
     async def outbox_size(self, limit: int) -> int:
         """How many messages are not published yet, counted up to `limit`."""

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pymongo import ASCENDING, DESCENDING, ReplaceOne
+from pymongo import ASCENDING, DESCENDING
+from pymongo.errors import DuplicateKeyError
 
 from chatcluster_message import text
 from chatcluster_message.models import Message
@@ -37,12 +38,16 @@ class SearchIndex:
         """Enter new messages; one that is there already has changed since, and stays."""
         await insert_missing(self._search, [_entry(message) for message in messages])
 
-    async def replace(self, messages: Iterable[Message]) -> None:
-        """Enter messages as they are now; of a deleted one an entry without words is kept until it is purged."""
-        entries = [_entry(message) for message in messages]
-        await self._search.bulk_write(
-            [ReplaceOne({"_id": entry["_id"]}, entry, upsert=True) for entry in entries], ordered=False
-        )
+    async def replace(self, message: Message) -> None:
+        """Enter a message as it is now, unless a later revision is there; a deleted one has an entry without words
+        until it is purged."""
+        entry = _entry(message)
+        older = {"_id": message.id, "revision": {"$lt": message.revision}}
+        try:
+            await self._search.replace_one(older, entry, upsert=True)
+        except DuplicateKeyError:
+            # There is one that is not older, or an older one came between the look and the insert.
+            await self._search.replace_one(older, entry)
 
     async def rarity(self, term: str, conversation_ids: Group[str], most: int) -> int:
         """How many messages of these conversations hold a term, counted up to `most`."""
