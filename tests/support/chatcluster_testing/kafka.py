@@ -54,7 +54,7 @@ def running_kafka() -> Iterator[Kafka]:
     try:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
         subprocess.run(
-            [*java, *_JAVA, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)],
+            [*java, *_JAVA, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties)],
             check=True,
             capture_output=True,
             timeout=120,
