@@ -27,7 +27,8 @@ class Permission(StrEnum):
     CHAT = "chat"
     """Everything that people do with each other: conversations, messages, files, presence, notifications, contacts."""
     MODERATE = "moderate"
-    """Reports, and the messages and files that are reported; deleting anybody's message."""
+    """Reports; deleting a message that was reported, member or not (any other is not there for them: 404); reading and
+    deleting the files of messages."""
     MANAGE_USERS = "users.manage"
     """Roles, suspension, anybody's sessions."""
     READ_AUDIT = "audit.read"
