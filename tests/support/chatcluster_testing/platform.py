@@ -27,7 +27,7 @@ from chatcluster_testing.kafka import Kafka, running_kafka
 from chatcluster_testing.mongodb import MongoDB, running_mongodb
 from chatcluster_testing.names import NameServer, running_name_server
 from chatcluster_testing.postgres import Postgres, running_postgres
-from chatcluster_testing.process import Program, Service, accepts, find_program, free_port, service_program, wait_until
+from chatcluster_testing.process import Program, Service, find_program, free_port, service_program, wait_until
 from chatcluster_testing.redis import Redis, running_redis
 from chatcluster_testing.s3 import S3, running_s3
 from chatcluster_testing.smtp import MailServer, running_mail_server
@@ -79,7 +79,7 @@ class Platform:
     """Every process by name: `message-1`, `redis`, `edge`, …"""
 
     def wait_until_ready(self, seconds: float = _READY_SECONDS) -> None:
-        """Return once every replica is ready and the edge knows of it."""
+        """Return once every replica is ready, and the balancer and the edge know of it."""
         deadline = time.monotonic() + seconds
         for name, program in self.programs.items():
             wait_until(program.ready, f"{name} to be ready", deadline - time.monotonic())
@@ -223,7 +223,10 @@ def _balancer(folder: Path, ports: Mapping[str, int], services: Mapping[str, lis
         lines += [f"listen {name}", f" bind 127.0.0.1:{port}", " option httpchk GET /readyz"]
         lines += [" default-server check inter 500ms rise 1 fall 1 init-addr none"]
         lines += [f" server {s.program.name} {s.url.removeprefix('http://')}" for s in services[name]]
-    return _haproxy("balancer", folder, "\n".join(lines) + "\n", lambda: all(accepts(port) for port in ports.values()))
+    admin_port = free_port()
+    lines += ["frontend admin", " mode http", f" bind 127.0.0.1:{admin_port}", " stats enable", " stats uri /stats"]
+    known = {name: len(services[name]) for name in ports}
+    return _haproxy("balancer", folder, "\n".join(lines) + "\n", lambda: _servers_up(admin_port) == known)
 
 
 def _edge(folder: Path, port: int, names: NameServer, services: Mapping[str, list[Service]]) -> Program:
@@ -258,7 +261,7 @@ def _haproxy(name: str, folder: Path, config: str, ready: Callable[[], bool]) ->
 
 
 def _servers_up(admin_port: int) -> dict[str, int]:
-    """How many servers of each backend the edge would send a request to."""
+    """How many servers of each backend an HAProxy would send a request to."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/stats;csv", timeout=2) as response:
             table = response.read().decode().removeprefix("# ")
