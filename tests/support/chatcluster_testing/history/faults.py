@@ -3,7 +3,7 @@
 import asyncio
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,8 @@ from chatcluster_testing.process import Program
 WELL = "is well"
 """How the note of a process ends that is ready again."""
 
-_READY_SECONDS = 60.0
+_READY_SECONDS = 120.0
+"""For a process to be ready again, on a machine that has much else to do."""
 _TWO_AT_ONCE = 0.2
 
 
@@ -47,11 +48,15 @@ HARMS: Sequence[Harm] = (
 )
 
 
-async def torment(platform: Platform, history: History, dice: random.Random, seconds: float) -> None:
-    """Do harm for so many seconds: every kind once before any comes again, sometimes two at the same time."""
-    end = now() + seconds
+def harms_of(history: History) -> int:
+    """How often something was done to a process."""
+    return sum(isinstance(record, Fault) and not record.what.endswith(WELL) for record in history.records)
+
+
+async def torment(platform: Platform, history: History, dice: random.Random, done: Callable[[], bool]) -> None:
+    """Do harm until `done`: every kind once before any comes again, sometimes two at the same time."""
     deck: list[Harm] = []
-    while now() < end:
+    while not done():
         hand: list[Harm] = []
         for _ in range(2 if dice.random() < _TWO_AT_ONCE else 1):
             if not deck:

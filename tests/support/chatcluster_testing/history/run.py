@@ -3,15 +3,15 @@
 import asyncio
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from chatcluster_testing.history.check import Violation, check, relevant
 from chatcluster_testing.history.clients import WEIGHTS, Client
-from chatcluster_testing.history.faults import WELL, torment
+from chatcluster_testing.history.faults import harms_of, torment
 from chatcluster_testing.history.recording import Recorder
-from chatcluster_testing.history.records import Fault, History, now
+from chatcluster_testing.history.records import History, now
 from chatcluster_testing.people import Person
 from chatcluster_testing.platform import Platform
 
@@ -52,22 +52,32 @@ async def run(
     seed: int,
     folder: Path,
     weights: Mapping[str, int] = WEIGHTS,
+    harms: int = 0,
+    most_seconds: float = 0.0,
 ) -> Result:
-    """Let people chat for `seconds` while processes are harmed, wait until all is well, and judge the history."""
+    """Let people chat for `seconds` while processes are harmed, wait until all is well, and judge the history.
+
+    They go on for up to `most_seconds` until so many `harms` were done.
+    """
     history = History(seed)
     recorder = Recorder(history)
-    began = now()
+    started = now()
     people = [await Person.register(platform.url, f"h{n}") for n in range(PEOPLE)]
     clients = [Client(person, recorder, f"p{n}", seed, 1 + n % 2) for n, person in enumerate(people)]
     try:
         await _found(clients)
         for client in clients:
             await client.open([person.id for person in people])
-        end = now() + seconds
+        began = now()
+
+        def done() -> bool:
+            enough = now() >= began + seconds and harms_of(history) >= harms
+            return enough or now() >= began + max(seconds, most_seconds)
+
         async with asyncio.TaskGroup() as group:
             for client in clients:
-                group.create_task(_chat(client, end, weights))
-            group.create_task(torment(platform, history, random.Random(seed), seconds))
+                group.create_task(_chat(client, done, weights))
+            group.create_task(torment(platform, history, random.Random(seed), done))
         await asyncio.to_thread(platform.wait_until_ready)
         async with asyncio.timeout(_SETTLE_SECONDS):
             await asyncio.gather(*(client.catch_up() for client in clients))
@@ -86,12 +96,12 @@ async def run(
     return Result(
         history,
         file,
-        now() - began,
+        now() - started,
         check(history),
         recorder.undocumented,
         {name: dict(outcomes) for name, outcomes in sorted(counts.items())},
         sum(1 for _ in history.events),
-        sum(isinstance(record, Fault) and not record.what.endswith(WELL) for record in history.records),
+        harms_of(history),
     )
 
 
@@ -106,7 +116,7 @@ async def _found(clients: list[Client]) -> None:
     await others[2].create(others[3:], [], "group")
 
 
-async def _chat(client: Client, end: float, weights: Mapping[str, int]) -> None:
-    while now() < end:
+async def _chat(client: Client, done: Callable[[], bool], weights: Mapping[str, int]) -> None:
+    while not done():
         await asyncio.sleep(client.random.expovariate(ACTIONS_PER_SECOND / PEOPLE))
         await client.act(weights)
