@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 
 from chatcluster_common import context, logs
 
@@ -159,12 +159,15 @@ _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 def _allowed(app: FastAPI, request: Request) -> str:
-    """The methods of all routes of a path; the framework names those of the first alone."""
-    return ", ".join(
-        method
-        for method in _METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.routes)
-    )
+    """The methods of all routes of the path's own template; the framework names those of the first route alone.
+
+    Of several templates that match, the one with the fewest parameters: as in OpenAPI, a literal path goes first.
+    """
+    path = request.scope["path"]
+    routes = [route for route in iter_route_contexts(app.routes) if route.methods and route.path_regex.match(path)]
+    template = min((str(route.path_format) for route in routes), key=lambda path: path.count("{"), default="")
+    own = {method for route in routes if route.path_format == template for method in route.methods or ()}
+    return ", ".join(method for method in _METHODS if method in own)
 
 
 _PROBLEM_SCHEMA = {"$ref": "#/components/schemas/ProblemDetails"}
@@ -180,8 +183,9 @@ def document_problems(app: FastAPI) -> None:
             for operation in (operation for path in paths.values() for operation in path.values()):
                 for response in operation["responses"].values():
                     content: dict[str, Any] = response.get("content", {})
-                    if content.get("application/json", {}).get("schema") == _PROBLEM_SCHEMA:
-                        content[MEDIA_TYPE] = content.pop("application/json")
+                    # The framework says it in the type of the route's good answer, such as text/html.
+                    for kind in [kind for kind, said in content.items() if said.get("schema") == _PROBLEM_SCHEMA]:
+                        content[MEDIA_TYPE] = content.pop(kind)
         return make()
 
     app.openapi = openapi
