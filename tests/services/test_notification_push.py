@@ -116,6 +116,7 @@ def test_subscriptions_come_and_go(world: World) -> None:
         good | {"keys": good["keys"] | {"auth": "é"}},
         good | {"expirationTime": -1},
         good | {"expirationTime": 1e300},
+        good | {"expirationTime": False},
         good | {"endpoint": "x" * 3000},
     ]
     for bad in wrong:

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from redis.asyncio import Redis as Client
+from yarl import URL
 
 from chatcluster_common import signals
 from chatcluster_testing.presence import Presence, running_presence
@@ -161,6 +162,10 @@ async def test_requests_that_make_no_sense(presence: Presence) -> None:
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{presence.one.url}/api/v1/presence?user_ids={ann}") as answer:
             assert answer.status == 401
+        for wrong in ("a%20b", ",", "x" * 65, "%C3%98" * 20_000):
+            url = f"{presence.one.url}/internal/presence?user_ids={wrong}"
+            async with session.get(URL(url, encoded=True), headers=INTERNAL) as answer:
+                assert answer.status in {400, 422}, wrong[:10]
         async with session.get(f"{presence.one.url}/internal/presence?user_ids=x,y", headers=INTERNAL) as answer:
             items = (await answer.json())["items"]
             assert items == [

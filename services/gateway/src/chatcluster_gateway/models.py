@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from chatcluster_common.clock import Timestamp
+from chatcluster_common.clock import GivenTime, Timestamp
 from chatcluster_common.permissions import Scope
 
 _ID = "019abf00-8d2c-7c33-9c5f-2b8f4e3d1a70"
@@ -32,7 +32,7 @@ class NewApiToken(BaseModel):
         max_length=len(Scope),
         description="What it may be used for. `moderation` and `admin` need the role.",
     )
-    expires_at: AwareDatetime | None = Field(
+    expires_at: GivenTime | None = Field(
         default=None, description="At most 366 days from now; 90 days from now when it is left out."
     )
 

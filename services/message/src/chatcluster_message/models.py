@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from chatcluster_common.clock import Timestamp
+from chatcluster_common.clock import GivenTime, Timestamp
 from chatcluster_message import reactions
 
 ConversationType = Literal["direct", "group", "channel"]
@@ -189,7 +189,7 @@ Emoji = Annotated[
     AfterValidator(reactions.normal_form),
     Field(description="One emoji, or a short code such as `:tada:`.", examples=["👍"]),
 ]
-Moment = Annotated[AwareDatetime, AfterValidator(_in_reach)]
+Moment = Annotated[GivenTime, AfterValidator(_in_reach)]
 ReportReason = Literal["spam", "abuse", "illegal", "other"]
 ReportState = Literal["open", "dismissed", "resolved"]
 Deletion = Literal["sender", "moderated", "erased"]

@@ -1,6 +1,5 @@
 """The routes under `/api/v1/notifications`."""
 
-import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, status
@@ -29,7 +28,7 @@ from chatcluster_notification.store import NotificationStore, TooManyError
 from chatcluster_notification.unsubscribe import TOKEN_PATTERN, UnsubscribeLinks
 from chatcluster_notification.webpush import PushSender
 
-_CURSOR = re.compile(r"[0-9]{13}-[A-Za-z0-9-]{1,64}")
+_CURSOR = r"^[0-9]{13}-[A-Za-z0-9-]{1,64}$"
 _USER_AGENT_CHARACTERS = 200
 
 
@@ -80,11 +79,9 @@ async def list_notifications(
     user: CurrentUser,
     inbox: Lists,
     limit: Annotated[int, Query(ge=1, le=INBOX_LENGTH, description="Most items on a page.")] = 50,
-    cursor: Annotated[str | None, Query(max_length=128, description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[str | None, Query(pattern=_CURSOR, description="`next_cursor` of the page before.")] = None,
 ) -> NotificationPage:
     """The latest first; the last 200 of the last 30 days are kept."""
-    if cursor is not None and not _CURSOR.fullmatch(cursor):
-        raise errors.invalid("query.cursor", "use the next_cursor of the page before, as it is")
     items, next_cursor, unread = await inbox.page(user.user_id, cursor, limit)
     return NotificationPage(items=items, next_cursor=next_cursor, unread=unread)
 

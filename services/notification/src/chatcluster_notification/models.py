@@ -1,15 +1,26 @@
 """What clients see and send."""
 
 import base64
+import re
 from datetime import UTC, datetime, time
 from functools import cache
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StrictBool,
+    WithJsonSchema,
+    model_validator,
+)
 
-from chatcluster_common.clock import Timestamp, rfc3339
+from chatcluster_common.clock import GivenTime, Timestamp, rfc3339
 from chatcluster_notification.rules import Level
 
 MOST_CONVERSATIONS = 1000
@@ -24,24 +35,26 @@ _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 def _stored(moment: datetime) -> datetime:
     if moment > _LATEST:
         raise ValueError("is too far ahead: take the level `none` to be left alone for good")
-    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-Until = Annotated[AwareDatetime, AfterValidator(_stored), PlainSerializer(rfc3339, return_type=str, when_used="json")]
+Until = Annotated[GivenTime, AfterValidator(_stored), PlainSerializer(rfc3339, return_type=str, when_used="json")]
 """A time that a client sets, with its offset."""
 
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 
-def _minutes(moment: time) -> time:
-    if moment.tzinfo or moment.second or moment.microsecond:
+
+def _minutes(value: object) -> time:
+    if not isinstance(value, str) or not re.fullmatch(_CLOCK, value):
         raise ValueError("is a time of day in hours and minutes, such as 22:00")
-    return moment
+    return time.fromisoformat(value)
 
 
 ClockTime = Annotated[
     time,
-    AfterValidator(_minutes),
+    PlainValidator(_minutes),
     PlainSerializer(lambda t: t.strftime("%H:%M"), return_type=str, when_used="json"),
-    Field(examples=["22:00"]),
+    WithJsonSchema({"type": "string", "pattern": f"^{_CLOCK}$", "examples": ["22:00"]}),
 ]
 
 
@@ -72,7 +85,12 @@ class QuietTimes(_Request):
 
     start: ClockTime
     end: ClockTime = Field(description="The next day's, unless it is after `start`; equal times are a whole day.")
-    days: Days = Field(default_factory=lambda: set(WEEKDAYS), min_length=1, description="On which they begin.")
+    days: Days = Field(
+        default_factory=lambda: set(WEEKDAYS),
+        min_length=1,
+        description="On which they begin.",
+        json_schema_extra={"uniqueItems": False},  # a day that is named twice does no harm
+    )
     time_zone: Annotated[str, AfterValidator(_zone), Field(max_length=64, examples=["Europe/Berlin"])] | None = Field(
         default=None, description="Of the IANA database; null: that of the profile."
     )
@@ -87,8 +105,8 @@ class QuietTimes(_Request):
 class NotificationChannels(_Request):
     """Where notifications go."""
 
-    email: bool = True
-    push: bool = Field(default=True, description="To every device with a push subscription.")
+    email: StrictBool = True
+    push: StrictBool = Field(default=True, description="To every device with a push subscription.")
 
 
 class ConversationPreferences(_Request):
@@ -109,7 +127,7 @@ class Preferences(_Request):
     channels: NotificationChannels = Field(default_factory=NotificationChannels)
     quiet_hours: QuietTimes | None = None
     digest_minutes: int | None = Field(
-        default=None, ge=1, le=1440, description="At most one mail in so many minutes; null: one a minute."
+        default=None, strict=True, ge=1, le=1440, description="At most one mail in so many minutes; null: one a minute."
     )
     conversations: dict[ConversationId, ConversationPreferences] = Field(
         default_factory=dict[str, ConversationPreferences],
@@ -145,27 +163,16 @@ def base64url(text: str) -> bytes:
 def _public_key(text: str) -> str:
     try:
         ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), base64url(text))
-        if len(base64url(text)) != 65:
-            raise ValueError
     except ValueError as error:
         raise ValueError("is no uncompressed point of P-256 in base64url") from error
-    return text
-
-
-def _auth_secret(text: str) -> str:
-    try:
-        if len(base64url(text)) != 16:
-            raise ValueError
-    except ValueError as error:
-        raise ValueError("is not 16 bytes in base64url") from error
     return text
 
 
 class PushKeys(_Request):
     """Of the browser, for encryption (RFC 8291)."""
 
-    p256dh: Annotated[str, Field(max_length=120), AfterValidator(_public_key)]
-    auth: Annotated[str, Field(max_length=40), AfterValidator(_auth_secret)]
+    p256dh: Annotated[str, Field(pattern=r"^B[A-P][A-Za-z0-9_-]{85}=?$"), AfterValidator(_public_key)]
+    auth: str = Field(pattern=r"^[A-Za-z0-9_-]{22}(==)?$", description="16 bytes in base64url.")
 
 
 class PushSubscriptionRequest(_Request):
@@ -173,7 +180,7 @@ class PushSubscriptionRequest(_Request):
 
     endpoint: str = Field(max_length=2048, description="An https URL on a public host.")
     expirationTime: float | None = Field(  # noqa: N815 the browser's name
-        default=None, ge=0, le=_LATEST.timestamp() * 1000, description="Unix milliseconds."
+        default=None, strict=True, ge=0, le=_LATEST.timestamp() * 1000, description="Unix milliseconds."
     )
     keys: PushKeys
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from chatcluster_common import errors, logs
+from chatcluster_common import errors, logs, tasks
 from chatcluster_notification.store import NotificationStore
 
 log = logs.get_logger(__name__)
@@ -37,8 +37,7 @@ class EndedSessions:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await tasks.end([task])
 
     async def _follow(self) -> None:
         while True:

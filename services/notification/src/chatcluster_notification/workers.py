@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from redis.exceptions import RedisError
 
-from chatcluster_common import logs
+from chatcluster_common import logs, tasks
 from chatcluster_common.events import ConsumerLoop
 
 log = logs.get_logger(__name__)
@@ -114,9 +114,7 @@ class Workers:
             for loop in self._loops:
                 loop.stop()
             _, late = await asyncio.wait(self._tasks, timeout=_STOP_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await tasks.end(late)
 
     def why_stuck(self) -> str:
         """What a restart would mend; "" when all loops move. A store or Kafka that is away is none of it."""

@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from chatcluster_common import errors, logs
+from chatcluster_common import errors, logs, tasks
 from chatcluster_common.ids import new_id
 from chatcluster_common.permissions import Scope
 from chatcluster_common.realtime import Connection, Frame, Publisher, RealtimeServer
@@ -81,9 +81,7 @@ class Live:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
         await self.sockets.channels.__aexit__()
 
     async def drain(self, seconds: float) -> None:

@@ -1,11 +1,11 @@
 """Shapes that clients and other services see."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
-from chatcluster_common.clock import Timestamp, utc_now
+from chatcluster_common.clock import GivenTime, Timestamp, utc_now
 
 Chosen = Literal["online", "away", "dnd", "invisible"]
 Status = Literal["online", "away", "dnd", "offline"]
@@ -15,7 +15,7 @@ MAX_IDS = 200
 MAX_AHEAD = timedelta(days=366)
 
 
-def _ahead(moment: AwareDatetime) -> AwareDatetime:
+def _ahead(moment: datetime) -> datetime:
     if not utc_now() < moment <= utc_now() + MAX_AHEAD:
         raise ValueError("give a time to come, at most a year ahead")
     return moment
@@ -76,7 +76,7 @@ class Setting(Closed):
     status: Chosen = Field(examples=["dnd"])
     text: Text | None = Field(default=None, description="Up to 140 characters in one line.", examples=["In a meeting"])
     emoji: Emoji | None = Field(default=None, description="Up to 32 characters without spaces.", examples=["📅"])
-    expires_at: Annotated[AwareDatetime, AfterValidator(_ahead)] | None = Field(
+    expires_at: Annotated[GivenTime, AfterValidator(_ahead)] | None = Field(
         default=None,
         description="Then they are `online` again, without text and emoji. At most a year ahead.",
         examples=["2026-12-31T18:00:00.000Z"],
@@ -97,14 +97,14 @@ class Me(BaseModel):
 class Activity(Closed):
     """`presence:activity`: the device was used, or is put aside (`active: false`: locked, in the background)."""
 
-    active: bool = True
+    active: StrictBool = True
 
 
 class Watch(Closed):
     """`presence:subscribe`. With `batched`, the socket is sent `presence:changes` instead of `presence:changed`."""
 
     user_ids: list[Id] = Field(max_length=MAX_IDS)
-    batched: bool | None = None
+    batched: StrictBool | None = None
 
 
 class Unwatch(Closed):
