@@ -164,6 +164,7 @@ def test_what_the_server_can_is_told_without_a_token(world: Files) -> None:
 def test_the_protocol_is_held_to(world: Files) -> None:
     url = begin(world, 10)
     assert world.http.head(url, headers=world.auth("ann")).status_code == 412
+    assert world.http.head(url).status_code == 401
     assert patch(world, url, 0, b"x", **{"Tus-Resumable": "0.2.2"}).headers["tus-version"] == "1.0.0"
     assert patch(world, url, 0, b"x", **{"Content-Type": "text/plain"}).status_code == 415
     assert patch(world, url, 3, b"x").json()["code"] == "wrong_offset"

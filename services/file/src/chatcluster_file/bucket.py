@@ -33,12 +33,12 @@ log = logs.get_logger(__name__)
 READ_BYTES = 512 * 1024
 
 _CALL_THREADS = 16
-_CALL_SECONDS = 10.0
+_CALL_SECONDS = 7.0
 _PART_SECONDS = 60.0
 _COPY_SECONDS = 300.0
 _LONG_LIST_SECONDS = 120.0
 _CONNECT_SECONDS = 2.0
-_ANSWER_SECONDS = 10.0
+_ANSWER_SECONDS = 7.0
 _ABSENT = {"NoSuchKey", "NoSuchObject", "ResourceNotFound", "NoSuchUpload"}
 _PAGE = 1000
 

@@ -4,13 +4,12 @@ import asyncio
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from prometheus_client import Counter
 from pydantic import BaseModel
 
-from chatcluster_common import errors, logs
+from chatcluster_common import errors, logs, tasks
 from chatcluster_common.clock import utc_now
 from chatcluster_file.bucket import Bucket
 from chatcluster_file.intake import Intake
@@ -68,10 +67,7 @@ class Collector:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await tasks.end([self._task] if self._task else [])
 
     async def _run(self) -> None:
         while True:

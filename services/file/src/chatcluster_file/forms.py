@@ -1,7 +1,7 @@
 """Uploads as a form: several files in one `multipart/form-data` body, all or none, streamed as they come."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from chatcluster_common import errors, logs
 from chatcluster_common.ids import new_id
@@ -25,6 +25,7 @@ MAX_BODY_OVERHEAD = 64 * 1024
 _MAX_FIELD_BYTES = 256
 _MAX_FIELDS = 10
 _CLEAN_UP_SECONDS = 60.0
+_CLEAN_UP_WAIT_SECONDS = 1.0
 
 
 class Forms:
@@ -46,6 +47,7 @@ class Forms:
         self.quotas = quotas
         self.intake = intake
         self._slots = slots
+        self._cleaning: set[asyncio.Task[None]] = set()
 
     async def upload(self, owner_id: str, events: AsyncIterator[Event]) -> list[Record]:
         """Store the files of a multipart body, all or none.
@@ -62,6 +64,22 @@ class Forms:
                 raise
         UPLOADS.labels("stored").inc()
         return records
+
+    def clean_up(self, file_ids: Sequence[str]) -> asyncio.Task[None]:
+        """Begin to remove what a failed upload has left."""
+
+        async def remove() -> None:
+            for file_id in file_ids:
+                try:
+                    async with asyncio.timeout(_CLEAN_UP_SECONDS):
+                        await self.intake.abandon(file_id)
+                except (errors.Problem, TimeoutError):
+                    log.warning("the collector will find what a failed upload has left", file_id=file_id)
+
+        task = asyncio.create_task(remove())
+        self._cleaning.add(task)
+        task.add_done_callback(self._cleaning.discard)
+        return task
 
 
 class _Form:
@@ -95,9 +113,9 @@ class _Form:
             for record in records:
                 await self._forms.intake.commit(record)
         except BaseException:
-            # A task of its own: what cancels the request must not leave half of it in the store.
-            clean_up = asyncio.create_task(self._clean_up())
-            await asyncio.shield(clean_up)
+            # A task of its own: what cancels the request must not leave half of it in the store, and a store that does
+            # not answer must not keep the caller waiting.
+            await asyncio.wait([self._forms.clean_up(self._begun)], timeout=_CLEAN_UP_WAIT_SECONDS)
             raise
         return records
 
@@ -151,14 +169,6 @@ class _Form:
         self._room -= size
         blob = await self._forms.intake.settle(file_id, received)
         return self._forms.intake.record(file_id, self._owner_id, filename, None, blob)
-
-    async def _clean_up(self) -> None:
-        for file_id in self._begun:
-            try:
-                async with asyncio.timeout(_CLEAN_UP_SECONDS):
-                    await self._forms.intake.abandon(file_id)
-            except (errors.Problem, TimeoutError):
-                log.warning("the collector will find what a failed upload has left", file_id=file_id)
 
 
 def too_large(limit: int) -> errors.Problem:

@@ -117,7 +117,7 @@ class DirectUpload(_Body):
     """A file that is about to be sent to the store itself."""
 
     name: str = Field(max_length=1024, description="Made safe when the upload is complete.", examples=["holiday.mp4"])
-    size: int = Field(ge=0, le=1 << 50, description="Exact, bytes.", examples=[104857600])
+    size: int = Field(strict=True, ge=0, le=1 << 50, description="Exact, bytes.", examples=[104857600])
     sha256: str | None = Field(
         default=None, pattern="^[0-9a-f]{64}$", description="Of the content; checked when it is there."
     )

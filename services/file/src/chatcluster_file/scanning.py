@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from prometheus_client import Counter, Gauge
 
-from chatcluster_common import errors, logs
+from chatcluster_common import errors, logs, tasks
 from chatcluster_file import clamav
 from chatcluster_file.bucket import Bucket
 from chatcluster_file.models import Blob, State
@@ -41,10 +41,7 @@ class Scanner:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        tasks = [task for task in (self._loop, *self._under_way.values()) if task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end([task for task in (self._loop, *self._under_way.values()) if task])
 
     async def announce(self, sha256: str, blob_id: str) -> None:
         """Mark a blob that is about to be stored: from now on it will be scanned, whatever happens to this process."""

@@ -28,7 +28,12 @@ router = APIRouter(prefix="/api/v1/files", tags=["uploads"], responses=COMMON)
 State = Annotated[FilesState, Depends(state)]
 
 
-def _tus(tus_resumable: Annotated[str, Header(description="The version of tus that the client speaks.")] = "") -> None:
+def _tus(
+    _caller: CurrentUser,  # who may not be here learns nothing else
+    tus_resumable: Annotated[
+        str, Header(description="The version of tus that the client speaks.", json_schema_extra={"const": VERSION})
+    ] = "",
+) -> None:
     if tus_resumable != VERSION:
         raise Problem(
             412, "tus_version", f"Send the header Tus-Resumable: {VERSION}.", headers={"Tus-Version": VERSION, **_TUS}
