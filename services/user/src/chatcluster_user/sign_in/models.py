@@ -24,7 +24,12 @@ NewPassword = Annotated[
 Email = Annotated[
     str,
     normal(names.email),
-    Field(max_length=320, description="An address of one's own.", examples=["ada@example.com"]),
+    Field(
+        max_length=320,
+        description="An address of one's own.",
+        examples=["ada@example.com"],
+        json_schema_extra={"format": "email"},
+    ),
 ]
 
 
@@ -34,7 +39,12 @@ class RegisterRequest(Body):
     username: Annotated[
         str,
         normal(names.username),
-        Field(max_length=64, description="3 to 32 of `a-z 0-9 . _ -`; case does not matter.", examples=["ada"]),
+        Field(
+            min_length=3,
+            max_length=64,
+            description="3 to 32 of `a-z 0-9 . _ -`; case does not matter.",
+            examples=["ada"],
+        ),
     ]
     email: Email
     password: NewPassword
