@@ -21,10 +21,12 @@ CALLERS: Final = (
     "admin",
     "owner",
     "member",
+    "blocked",
 )
 """`expired` and `revoked` by their token; `narrow` has an API token without any scope; `admin`, `owner` and `member` as
 the conversation has it, where `member` has sent the message and uploaded the file; `left` was a member; `moderator`
-and `administrator` have that role on the platform and are no members."""
+and `administrator` have that role on the platform and are no members; `blocked` is an admin of the conversation whom
+`stranger`, the other person of all requests, blocks."""
 
 Policy = Mapping[str, int]
 """The status with which each caller is turned away."""
@@ -38,11 +40,14 @@ PEOPLE: Final[Policy] = {**ACCOUNT, "unverified": 403}
 _OUTSIDE: Final = {"stranger": 404, "left": 404}
 MEMBERS: Final[Policy] = {**PEOPLE, **_OUTSIDE, "moderator": 404, "administrator": 404}
 ADMINS: Final[Policy] = {**MEMBERS, "member": 403}
-OWNER: Final[Policy] = {**ADMINS, "admin": 403}
-SENDER: Final[Policy] = {**MEMBERS, "admin": 403, "owner": 403}
+OWNER: Final[Policy] = {**ADMINS, "admin": 403, "blocked": 403}
+SENDER: Final[Policy] = {**MEMBERS, "admin": 403, "owner": 403, "blocked": 403}
 UPLOADER_OR_MODERATORS: Final[Policy] = {**PEOPLE, **_OUTSIDE}
 """The uploader, the conversation's owner and admins, and the platform's moderators."""
-MODERATORS: Final[Policy] = {**PEOPLE, **dict.fromkeys(("stranger", "left", "member", "admin", "owner"), 403)}
+MODERATORS: Final[Policy] = {
+    **PEOPLE,
+    **dict.fromkeys(("stranger", "left", "member", "admin", "owner", "blocked"), 403),
+}
 ADMINISTRATORS: Final[Policy] = {**MODERATORS, "moderator": 403}
 
 API_TOKENS: Final[Policy] = {name: 403 for name in CALLERS if name != "narrow"} | _TURNED_AWAY
@@ -110,14 +115,16 @@ ROUTES: Final[Mapping[str, Entry]] = {
     "listErasures": Entry(ADMINISTRATORS),
     "retryErasure": Entry(ADMINISTRATORS),
     # message: conversations
-    "createConversation": Entry(PEOPLE),
+    "createConversation": Entry(
+        {**PEOPLE, "blocked": 403}, {"type": "group", "name": "Room", "members": ["{other_id}"]}
+    ),
     "listConversations": Entry(PEOPLE),
     "listChannels": Entry(PEOPLE),
     "getConversation": Entry(MEMBERS),
     "changeConversation": Entry(ADMINS, {"name": "Renamed"}),
     "deleteConversation": Entry(OWNER),
     "joinChannel": Entry(MEMBERS),
-    "addMember": Entry(ADMINS, {"user_id": "{other_id}"}),
+    "addMember": Entry({**ADMINS, "blocked": 403}, {"user_id": "{other_id}"}),
     "changeMember": Entry(OWNER, {"role": "member"}),
     "removeMember": Entry(ADMINS),
     "listPins": Entry(MEMBERS),
@@ -202,6 +209,11 @@ EVENTS: Final[Mapping[str, Entry]] = {
     "typing:stop": Entry(MEMBERS, {"conversation_id": "{conversation_id}"}),
 }
 """By name. An event refuses by its acknowledgement what the handshake has not refused."""
+
+ENDED_BY_A_BLOCK: Final = frozenset(
+    {"sendMessage", "editMessage", "addReaction", "message:send", "message:edit", "reaction:add"}
+)
+"""What neither of two can do in their direct conversation once one blocks the other. All else is as before."""
 
 
 def filled(template: Any, world: Mapping[str, str]) -> Any:
