@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="go on for so long; at least one round")
     parser.add_argument("--seed", type=int, default=1, help="of the first round; each further one takes the next")
     options = parser.parse_args()
-    logging.getLogger("engineio").setLevel(logging.CRITICAL)  # it reports each connection that a fault has cut
+    logging.getLogger("engineio.client").setLevel(logging.CRITICAL)  # it reports each connection that a fault has cut
     folder = Path(tempfile.mkdtemp(prefix="chatcluster-soak-"))
     results: list[Result] = []
     memory: Counter[str] = Counter()
