@@ -23,7 +23,7 @@ from chatcluster_testing.platform import Platform, running_platform
 
 pytestmark = pytest.mark.timeout(300)  # all of the platform starts first
 
-PROMPT_SECONDS = 12.0
+PROMPT_SECONDS = 10.0
 """Services give a store ten seconds."""
 RECOVERY_SECONDS = 45.0
 

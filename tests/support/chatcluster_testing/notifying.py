@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import datetime
 import json
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import httpx
 import redis as redis_client
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError
+from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError
 
 from chatcluster_testing.kafka import PASSWORD, USERNAME, Kafka
 from chatcluster_testing.peers import Peers, running_peers
@@ -155,9 +156,18 @@ async def publish(kafka: Kafka, key: bytes, values: list[bytes]) -> None:
 
 
 async def create_topic(kafka: Kafka) -> None:
-    """As the message service does, where there is none."""
-    admin = AIOKafkaAdminClient(**connection(kafka))
-    await admin.start()
+    """As the message service does, where there is none. A broker that has just come up may need a moment."""
+    deadline = time.monotonic() + 60
+    while True:
+        admin = AIOKafkaAdminClient(**connection(kafka))
+        try:
+            await admin.start()
+            break
+        except KafkaConnectionError:
+            await admin.close()
+            if time.monotonic() > deadline:
+                raise AssertionError(f"Kafka does not answer; its log ends:\n{kafka.program.log[-4000:]}") from None
+            await asyncio.sleep(0.5)
     try:
         await admin.create_topics([NewTopic(TOPIC, num_partitions=3, replication_factor=1)])
     except TopicAlreadyExistsError:

@@ -25,7 +25,7 @@ from aiokafka.structs import ConsumerRecord
 from prometheus_client import Counter, Histogram
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from chatcluster_common import logs
+from chatcluster_common import logs, tasks
 from chatcluster_common.clock import Timestamp
 from chatcluster_common.settings import ServiceSettings
 
@@ -177,9 +177,7 @@ class EventProducer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await tasks.end([self._task] if self._task else [])
 
     @property
     def connected(self) -> bool:

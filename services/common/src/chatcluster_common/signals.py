@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge
 from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import RedisError
 
-from chatcluster_common import logs
+from chatcluster_common import logs, tasks
 
 log = logs.get_logger(__name__)
 
@@ -106,7 +106,6 @@ class Signals:
         self._listeners: dict[Kind, list[Listener]] = {}
         self._position = f"{int((time.time() - KEEP_SECONDS) * 1000)}-0"
         self._task: asyncio.Task[None] | None = None
-        self._stopping = False
 
     def on(self, kind: Kind, listener: Listener) -> None:
         """Call `listener` for each signal of that kind, also for those of the past that are read at the start."""
@@ -120,16 +119,12 @@ class Signals:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._stopping = True
-        while self._task and not self._task.done():
-            # More than once: the driver may turn a cancellation that meets an answer into an error of its own.
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=1)
+        await tasks.end([self._task] if self._task else [])
         await self._redis.aclose(close_connection_pool=True)
 
     async def _follow(self) -> None:
         pause = 0.25
-        while not self._stopping:
+        while True:
             try:
                 await self._read(block_ms=_BLOCK_MS)
                 SIGNALS_UP.set(1)

@@ -15,7 +15,7 @@ from prometheus_client import Counter, Histogram
 from pymongo.errors import PyMongoError
 from redis.asyncio import Redis
 
-from chatcluster_common import logs
+from chatcluster_common import logs, tasks
 from chatcluster_common.errors import Problem
 from chatcluster_common.permissions import Scope
 from chatcluster_common.realtime import Connection, Frame, RealtimeServer
@@ -91,10 +91,7 @@ class Live:
 
     async def __aexit__(self, *_: object) -> None:
         filling = [room.filling for room in self._rooms.values() if room.filling]
-        tasks = [*filling, *self._following]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end([*filling, *self._following])
         await self.sockets.channels.__aexit__()
 
     async def _on_connect(self, connection: Connection) -> None:

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from prometheus_client import Counter, Gauge
 from pymongo.errors import PyMongoError
 
-from chatcluster_common import logs
+from chatcluster_common import logs, tasks
 from chatcluster_common.clock import utc_now
 from chatcluster_common.errors import Problem
 from chatcluster_common.events import (
@@ -78,10 +78,7 @@ class Relay:
     async def __aexit__(self, *_: object) -> None:
         if self._in_flight:
             await asyncio.wait(list(self._in_flight.values()), timeout=_STOP_SECONDS)
-        tasks = [*self._tasks, *self._in_flight.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end([*self._tasks, *self._in_flight.values()])
         with suppress(PyMongoError, TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._flush()

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from prometheus_client import Counter
 from pymongo.errors import PyMongoError
 
-from chatcluster_common import logs
+from chatcluster_common import logs, tasks
 from chatcluster_common.clock import utc_now
 from chatcluster_common.errors import Problem
 from chatcluster_common.internal import InternalClient
@@ -43,9 +43,7 @@ class Purge:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await tasks.end([self._task] if self._task else [])
 
     async def _run(self) -> None:
         while True:

@@ -7,7 +7,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from chatcluster_common import errors, logs
+from chatcluster_common import errors, logs, tasks
 
 log = logs.get_logger(__name__)
 
@@ -37,9 +37,7 @@ class Worker:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await tasks.end([self._task] if self._task else [])
 
     async def _run(self) -> None:
         pause = self._idle

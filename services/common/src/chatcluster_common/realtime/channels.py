@@ -22,7 +22,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from chatcluster_common import logs
+from chatcluster_common import logs, tasks
 from chatcluster_common.realtime.frames import Frame
 
 log = logs.get_logger(__name__)
@@ -89,10 +89,7 @@ class Channels:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        tasks = [task for task in (self._task, self._catching_up, self._asker) if task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end([task for task in (self._task, self._catching_up, self._asker) if task])
 
     @property
     def active(self) -> Collection[str]:
@@ -256,9 +253,7 @@ class Publisher:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await tasks.end([self._task] if self._task else [])
 
     def offer(self, channel: str, frame: Frame) -> "asyncio.Future[None]":
         """Queue a frame now; the result is there when Redis has it, or it raises `ChannelsUnavailableError`."""
