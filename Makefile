@@ -48,16 +48,18 @@ lint: .venv/.synced ## Style, types, import directions, generated files
 	@$(BIN)/python -m chatcluster_operator.api.crd --check
 	@$(BIN)/python -m chatcluster_operator.install --check
 	@$(BIN)/python services/asyncapi.py --check
+	@$(BIN)/python tests/load/page.py --check
 	@$(BIN)/pyright
 
 format: .venv/.synced ## Mend style in place
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-generate: .venv/.synced ## Write the CRD, install.yaml and the AsyncAPI document anew from the code
+generate: .venv/.synced ## Write the CRD, install.yaml, the AsyncAPI document and the page of figures anew
 	@$(BIN)/python -m chatcluster_operator.api.crd --write
 	@$(BIN)/python -m chatcluster_operator.install --write
 	@$(BIN)/python services/asyncapi.py --write
+	@$(BIN)/python tests/load/page.py --write
 
 test: lint test-fast test-services test-platform test-operator test-cluster ## Every test, the ones on a real cluster included
 

@@ -1,0 +1,85 @@
+"""Writes docs/figures.md from tests/results, so that no figure in the docs was typed by hand.
+
+python tests/load/page.py --write | --check
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/figures.md"
+
+_HEAD = """\
+# Figures
+
+Made from [tests/results](../tests/results) by `python tests/load/page.py --write`. Each row there also has the commit,
+the machine and the number of samples. All are of 2 cores and 24 GiB, where the clients of a load share the machine with
+what they load: compare within one run, as ratios, and take a single figure for what a busy small machine gives.
+"""
+
+_SECTIONS = {
+    "skeleton": (
+        "The whole environment",
+        "The local cluster and one ChatCluster on it. `make up, cold` starts from a clean clone with empty caches.",
+    ),
+    "realtime": (
+        "Real time, beside other servers",
+        "One process each, with a core of its own, the same clients, tokens and rooms. What is delivered comes from "
+        "Redis, as from another replica: the document store of the tests, an embedded stand-in for MongoDB, takes a few "
+        "hundred durable inserts a second and would be all that is measured.",
+    ),
+    "gateway": ("The gateway", "One process on a core of its own, the services behind it and the load on the other."),
+    "files": ("Files", "One file of 1 GiB through the file service, and the same through its object store alone."),
+    "presence": ("Presence", "Ten thousand people who come online together."),
+    "soak": (
+        "Delivery under faults",
+        "Random clients while processes are killed and frozen; the history is checked for anything lost, doubled, "
+        "reordered or wrongly visible.",
+    ),
+}
+
+
+def render() -> str:
+    """The page."""
+    parts = [_HEAD]
+    for name, (title, text) in _SECTIONS.items():
+        file = ROOT / f"tests/results/{name}.json"
+        if not file.exists():
+            continue
+        rows: list[dict[str, Any]] = json.loads(file.read_text())
+        commands = sorted({str(row["command"]) for row in rows})
+        parts.append(f"## {title}\n\n{text}\n\n" + "".join(f"    {command}\n" for command in commands))
+        parts.append("| figure | value | must reach |\n|---|---|---|\n" + "".join(map(_row, rows)))
+    return "\n".join(parts)
+
+
+def _row(row: dict[str, Any]) -> str:
+    target = "" if row["target"] is None else f"{_number(row['target'])}{'' if row['met'] else ' (missed)'}"
+    return f"| {row['figure']} | {_number(row['value'])} {row['unit']} | {target} |\n".replace("  |", " |")
+
+
+def _number(value: float) -> str:
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if rounded >= 1000 or rounded == int(rounded) else f"{rounded:g}"
+
+
+def main() -> int:
+    """Console entry."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("--check", action="store_true", help="fail when the page is not what the results say")
+    action.add_argument("--write", action="store_true", help="write it anew")
+    options = parser.parse_args()
+    if options.write:
+        PAGE.write_text(render())
+    elif PAGE.read_text() != render():
+        sys.stderr.write("docs/figures.md is out of date: python tests/load/page.py --write\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
