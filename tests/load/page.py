@@ -28,8 +28,8 @@ _SECTIONS = {
     "realtime": (
         "Real time, beside other servers",
         "One process each, with a core of its own, the same clients, tokens and rooms. What is delivered comes from "
-        "Redis, as from another replica: the document store of the tests, an embedded stand-in for MongoDB, takes a few "
-        "hundred durable inserts a second and would be all that is measured.",
+        "Redis, as from another replica: the document store of the tests, an embedded stand-in for MongoDB, takes few "
+        "durable inserts a second (a few hundred) and would be all that is measured.",
     ),
     "gateway": ("The gateway", "One process on a core of its own, the services behind it and the load on the other."),
     "files": ("Files", "One file of 1 GiB through the file service, and the same through its object store alone."),
