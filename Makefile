@@ -84,7 +84,8 @@ test-operator: .venv/.synced ## The operator against a real API server
 	@$(PYTEST) tests/operator
 
 test-cluster: .venv/.synced ## End to end, on a cluster of its own that goes away afterwards
-	@trap '$(LOCAL) down --name $(TEST_NAME)' EXIT; \
+	@$(LOCAL) clean --name $(TEST_NAME); \
+	trap '$(LOCAL) clean --name $(TEST_NAME)' EXIT; \
 	$(LOCAL) up --name $(TEST_NAME); \
 	CHATCLUSTER_NAME=$(TEST_NAME) $(PYTEST) tests/e2e tests/chaos tests/load
 
