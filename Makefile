@@ -25,7 +25,7 @@ help: ## List the commands
 up: .venv/.synced ## Everything: programs, images, cluster, operator, one ChatCluster; prints where to chat
 	@$(LOCAL) up --name $(NAME)
 
-down: .venv/.synced ## Stop the local cluster and remove all of it
+down: .venv/.synced ## Stop the local cluster; its data stays for the next `make up`
 	@$(LOCAL) down --name $(NAME)
 
 status: .venv/.synced ## What runs, and how it is
