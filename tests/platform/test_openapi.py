@@ -12,13 +12,15 @@ import pytest
 import pytest_asyncio
 
 import chatcluster_testing
+from chatcluster_testing.openapi import MERGED, SERVICES
 from chatcluster_testing.people import Person
 from chatcluster_testing.platform import Platform
 
 pytestmark = pytest.mark.timeout(200)
 
 _CONFIG = Path(__file__).with_name("schemathesis.toml")
-_CHECKED = ("user", "file", "presence")
+_OWN = ("tokens", "documentation")
+"""Tags of the routes that the gateway itself answers."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -49,8 +51,19 @@ def check(url: str, callers: dict[str, str], folder: Path, *options: str) -> Non
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("service", _CHECKED)
+@pytest.mark.parametrize("service", SERVICES)
 def test_a_service_does_what_its_document_says(
     platform: Platform, callers: dict[str, str], tmp_path: Path, service: str
 ) -> None:
     check(f"{platform.addresses[service]}/openapi.json", callers, tmp_path)
+
+
+def test_the_gateways_own_routes_do_what_its_document_says(
+    platform: Platform, callers: dict[str, str], tmp_path: Path
+) -> None:
+    tags = [option for tag in _OWN for option in ("--include-tag", tag)]
+    check(platform.url + MERGED, callers, tmp_path, *tags)
+
+
+def test_the_merged_document_holds_at_the_edge(platform: Platform, callers: dict[str, str], tmp_path: Path) -> None:
+    check(platform.url + MERGED, callers, tmp_path, "--phases", "examples,fuzzing", "--max-examples", "1")
