@@ -1,7 +1,7 @@
 """What the machine reads out of a message's text."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatcluster_message import text
@@ -47,6 +47,7 @@ def test_the_words_of_a_text(body: str, words: list[str]) -> None:
     assert text.words(body) == words
 
 
+@example("\N{SERVICE MARK}")
 @given(st.text(max_size=300))
 def test_words_are_the_same_in_any_case_and_however_often(body: str) -> None:
     assert text.words(" ".join(text.words(body))) == text.words(body)

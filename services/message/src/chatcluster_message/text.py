@@ -58,7 +58,9 @@ def index_words(text: str) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Unicode D146, compatibility caseless match: decomposing can bring capitals to light, as in the sign ℠.
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", text).casefold())
+    decomposed = unicodedata.normalize("NFKD", folded.casefold())
     return "".join(character for character in decomposed if unicodedata.category(character) != "Mn")
 
 
