@@ -79,7 +79,7 @@ def running_s3() -> Iterator[S3]:
         "master.electionTimeout": "1s",  # a start on existing data waits for it
         "master.heartbeatInterval": "100ms",
         "master.volumeSizeLimitMB": "64",
-        "volume.max": "50",
+        "volume.max": "1000",
         "volume.preStopSeconds": "0",
         "s3.config": "s3.json",
         "s3.iam": "false",
@@ -91,7 +91,10 @@ def running_s3() -> Iterator[S3]:
     weed = find_program("weed", str(Path(sys.executable).parent))
     argv = [weed, "-logtostderr", "server", "-filer", "-s3", *(f"-{name}={value}" for name, value in options.items())]
     url = f"http://127.0.0.1:{ports['s3']}/healthz"
-    program = Program("weed", argv, folder, lambda: accepts(ports["s3"]) and answers(url), timeout=60)
+    # Each bucket has volumes of its own: seven from its first object on, unless told otherwise. There must be enough of
+    # them for the buckets of all tests.
+    env = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
+    program = Program("weed", argv, folder, lambda: accepts(ports["s3"]) and answers(url), env=env, timeout=60)
     server = S3(program, ports["s3"])
     try:
         program.start()
