@@ -1,0 +1,64 @@
+"""The whole spec."""
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from chatcluster_operator.api.model import Model
+from chatcluster_operator.api.spec.edge import Edge
+from chatcluster_operator.api.spec.features import Files, Notification
+from chatcluster_operator.api.spec.images import Images
+from chatcluster_operator.api.spec.lifecycle import DeletionPolicy, Upgrade
+from chatcluster_operator.api.spec.services import Service, Services
+from chatcluster_operator.api.spec.stores import Kafka, Mongodb, Objects, Postgres, Redis, Store
+
+
+class ChatClusterSpec(Model):
+    """What a ChatCluster should be. Only the version is required."""
+
+    version: Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._]*)$")]
+    """Release to run: a key of the image catalogue, the ConfigMap chatcluster-images beside the operator."""
+    paused: bool = False
+    """While true, the operator looks and reports, but changes nothing: for mending something by hand. What Kubernetes
+    does by itself goes on."""
+    hibernated: bool = False
+    """While true, nothing runs: services and edge go to zero replicas, then the stores. Volumes, credentials and
+    addresses stay; set back to false, everything is as it was."""
+    upgrade: Upgrade = Upgrade()
+    """How a change of `version` goes."""
+    images: Images = Images()
+    """Where images come from."""
+    deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
+    """What becomes of volumes and credentials when the ChatCluster is deleted. Retain keeps them, and a new ChatCluster
+    of the same name takes them up again; Delete removes them."""
+    edge: Edge = Edge()
+    """The HAProxy replicas through which all clients come."""
+    services: Services = Services()
+    """The six services."""
+    postgres: Postgres = Postgres()
+    """PostgreSQL: accounts, API tokens and preferences. Keys of an external Secret, each postgresql+asyncpg://… with a
+    database and role of its own: `user_url`, `gateway_url`, `notification_url`."""
+    mongodb: Mongodb = Mongodb()
+    """MongoDB: conversations and messages. Keys of an external Secret: `url` (mongodb://…)."""
+    redis: Redis = Redis()
+    """Redis: fan-out, presence and rates. Keys of an external Secret: `url` (redis://… or rediss://…), of a user that
+    may use the keys and channels `gateway:*`, `user:*`, `message:*`, `file:*`, `notification:*`, `presence:*` and
+    `auth:*`."""
+    kafka: Kafka = Kafka()
+    """Kafka: events between services. Keys of an external Secret: `bootstrap` (host:port, several with commas),
+    `username`, `password`; SASL PLAIN."""
+    objects: Objects = Objects()
+    """S3 object store: files. Keys of an external Secret: `endpoint` (http:// or https://), `bucket`, `region`,
+    `access_key`, `secret_key`."""
+    files: Files = Files()
+    """What becomes of uploaded files."""
+    notification: Notification = Notification()
+    """How people who are not there are told."""
+
+    def service(self, name: str) -> Service:
+        """The service of that name."""
+        return getattr(self.services, name)
+
+    def store(self, name: str) -> Store:
+        """The store of that name."""
+        return getattr(self, name)
