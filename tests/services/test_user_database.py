@@ -83,10 +83,10 @@ def test_settings_that_are_missing_are_named(tokens: TokenAuthority, tmp_path: P
 def slow_hashing(
     postgres: Postgres, migrated_database: str, user_environment: Environment, tokens: TokenAuthority, tmp_path: Path
 ) -> Iterator[Service]:
-    """A service whose passwords cost a lot, with room for few."""
+    """A service whose passwords cost most of a second, with room for three."""
     env = user_environment(postgres.clone_database(migrated_database)) | {
         "CHAT_ARGON2_MEMORY_KIB": "32768",
-        "CHAT_ARGON2_ITERATIONS": "4",
+        "CHAT_ARGON2_ITERATIONS": "40",
         "CHAT_HASH_THREADS": "1",
         "CHAT_HASH_QUEUE": "2",
     }
@@ -95,24 +95,23 @@ def slow_hashing(
 
 
 async def test_hashing_is_bounded_and_leaves_the_rest_alone(slow_hashing: Service) -> None:
-    async with httpx.AsyncClient(base_url=slow_hashing.url, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=slow_hashing.url, timeout=60) as client:
 
         async def attempt(n: int) -> httpx.Response:
             return await client.post("/api/v1/auth/register", json=account(f"busy{n}"))
 
         attempts = asyncio.gather(*(attempt(n) for n in range(12)))
-        slowest = 0.0
+        pending: set[float] = set()
         while not attempts.done():
-            started = time.perf_counter()
-            assert (await client.get("/livez")).status_code == 200
-            slowest = max(slowest, time.perf_counter() - started)
-            await asyncio.sleep(0.01)
+            lines = (await client.get("/metrics")).text.splitlines()
+            pending |= {float(line.split()[1]) for line in lines if line.startswith("chat_user_hashes_pending ")}
         responses = await attempts
+    # Others were answered while passwords were hashed and waited for it: a loop that hashed would never say so.
+    assert max(pending) == 3
     statuses = [response.status_code for response in responses]
     assert set(statuses) == {201, 503}
     assert statuses.count(201) >= 3
     assert all(response.headers["retry-after"] for response in responses if response.status_code == 503)
-    assert slowest < 0.5
 
 
 async def test_a_database_that_comes_back_needs_nobody(
