@@ -4,8 +4,11 @@ Only its connection is used: configuration, certificates, token refresh and HTTP
 field which a generated model does not know is neither lost nor refused.
 """
 
+import asyncio
 import json
 import os
+import random
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, Self, cast
 from urllib.parse import urlencode
@@ -14,6 +17,7 @@ import aiohttp
 from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
 
+from chatcluster_operator import metrics
 from chatcluster_operator.kube.kinds import Kind
 
 Object = dict[str, Any]
@@ -24,8 +28,11 @@ CALL_TIMEOUT: Final = 5.0
 before another can lead."""
 LIST_TIMEOUT: Final = 30.0
 """Seconds for one page of a list."""
-SILENCE_TIMEOUT: Final = 90.0
-"""Seconds a watch may say nothing. The server sends a bookmark each minute: a longer silence is a dead connection."""
+_BUSY: Final = frozenset({429, 503})
+"""With a `Retry-After` these say that nothing was done, and when to ask again."""
+
+MAX_LINE: Final = 1 << 20
+"""Bytes of a line of text; what is longer comes in pieces."""
 
 _PARTIAL: Final = "application/json;as=PartialObjectMetadata{};v=v1;g=meta.k8s.io,application/json"
 
@@ -33,23 +40,30 @@ _PARTIAL: Final = "application/json;as=PartialObjectMetadata{};v=v1;g=meta.k8s.i
 class ApiError(Exception):
     """The API server refused a call. `status` is HTTP's, `reason` Kubernetes' (`NotFound`), `message` for a person."""
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(self, status: int, reason: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(f"{status} {reason}: {message}")
         self.status = status
         self.reason = reason
         self.message = message
+        self.retry_after = retry_after
+        """Seconds after which the server wants to be asked again, when it said so."""
 
     @classmethod
-    def from_status(cls, status: int, body: str) -> Self:
-        """Read a `Status` object; whatever else stands between us and the server may answer with is kept as text."""
+    def from_status(cls, status: int, body: str, retry_after: str | None = None) -> Self:
+        """Read a `Status` object; whatever else stands between us and the server may answer with is kept as text.
+
+        `retry_after` is the header of that name; Kubernetes gives it in seconds.
+        """
+        wait = float(retry_after) if status in _BUSY and retry_after and retry_after.isdecimal() else None
         try:
             parsed: Any = json.loads(body)
         except ValueError:
             parsed = None
         if isinstance(parsed, dict):
             answer = cast(Object, parsed)
-            return cls(status, str(answer.get("reason") or "Unknown"), str(answer.get("message") or body[:500]))
-        return cls(status, "Unknown", body[:500])
+            reason, message = answer.get("reason") or "Unknown", answer.get("message") or body[:500]
+            return cls(status, str(reason), str(message), retry_after=wait)
+        return cls(status, "Unknown", body[:500], retry_after=wait)
 
 
 CONNECTION_ERRORS: Final = (aiohttp.ClientError, TimeoutError, ConnectionError)
@@ -59,9 +73,15 @@ CONNECTION_ERRORS: Final = (aiohttp.ClientError, TimeoutError, ConnectionError)
 class Client:
     """Calls to one API server. Every method raises `ApiError`, or one of `CONNECTION_ERRORS`."""
 
-    def __init__(self, configuration: Any) -> None:
+    def __init__(self, configuration: Any, *, agent: str = "chatcluster-operator") -> None:
         self.configuration = configuration
+        self._agent = agent
         self._api: Any = kubernetes_client.ApiClient(configuration)
+        self._answered_at = time.monotonic()
+
+    def silence(self) -> float:
+        """Seconds since the server last answered any call."""
+        return time.monotonic() - self._answered_at
 
     @classmethod
     async def connect(cls) -> Self:
@@ -120,6 +140,7 @@ class Client:
         """Changes after resource version `version`: (`ADDED` | `MODIFIED` | `DELETED` | `BOOKMARK`, object).
 
         Ends when the server ends the stream, after at most `seconds`. An error told in the stream (`410 Gone`) raises.
+        How long it may be silent is for the caller to say.
         """
         query = {
             **selector,
@@ -128,19 +149,21 @@ class Client:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(seconds),
         }
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CALL_TIMEOUT, sock_read=SILENCE_TIMEOUT)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CALL_TIMEOUT)
         response = await self._request("GET", kind.path(namespace), query, timeout, accept=_accept(kind.metadata_only))
         try:
             if response.status >= 400:
-                raise ApiError.from_status(response.status, await response.text())
-            async for line in response.content:
-                event: Object = json.loads(line)
-                body: Object = event["object"]
-                if event["type"] == "ERROR":
-                    raise ApiError(
-                        int(body.get("code", 500)), str(body.get("reason", "")), str(body.get("message", ""))
-                    )
-                yield str(event["type"]), body
+                raise await _refusal(response)
+            rest = b""
+            # Not aiohttp's lines: it raises for one longer than its buffer, and an object may be longer.
+            async for chunk in response.content.iter_any():
+                *whole, rest = (rest + chunk).split(b"\n")
+                for line in whole:
+                    event: Object = json.loads(line)
+                    body: Object = event["object"]
+                    if event["type"] == "ERROR":
+                        raise ApiError.from_status(int(body.get("code", 500)), json.dumps(body))
+                    yield str(event["type"]), body
         finally:
             response.close()
 
@@ -170,10 +193,13 @@ class Client:
         metadata = manifest["metadata"]
         return await self._call("PUT", kind.path(metadata.get("namespace"), metadata["name"]), body=manifest)
 
-    async def merge(self, kind: Kind, namespace: str | None, name: str, patch: Object) -> Object:
+    async def merge(
+        self, kind: Kind, namespace: str | None, name: str, patch: Object, *, manager: str | None = None
+    ) -> Object:
         """JSON merge patch."""
         path = kind.path(namespace, name)
-        return await self._call("PATCH", path, body=patch, content="application/merge-patch+json")
+        query = {"fieldManager": manager} if manager else {}
+        return await self._call("PATCH", path, query=query, body=patch, content="application/merge-patch+json")
 
     async def delete(self, kind: Kind, namespace: str | None, name: str, *, uid: str) -> None:
         """Delete the object that has this uid, its dependents in the background. No error when it is gone."""
@@ -183,6 +209,31 @@ class Client:
         except ApiError as error:
             if error.status not in {404, 409}:
                 raise
+
+    async def raw(self, path: str, query: Mapping[str, str] | None = None) -> Object:
+        """Whatever JSON is at this path."""
+        return await self._call("GET", path, query=query, seconds=LIST_TIMEOUT)
+
+    async def lines(self, path: str, query: Mapping[str, str], *, silence: float | None = None) -> AsyncIterator[bytes]:
+        """A text, line by line as it comes, such as a log that is followed; at most `silence` seconds between two."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CALL_TIMEOUT, sock_read=silence)
+        response = await self._request("GET", path, query, timeout, accept="*/*")
+        try:
+            if response.status >= 400:
+                raise ApiError.from_status(response.status, await response.text())
+            rest = b""
+            # Not aiohttp's lines: it raises for one longer than its buffer, and logs have those.
+            async for chunk in response.content.iter_any():
+                *whole, rest = (rest + chunk).split(b"\n")
+                for line in whole:
+                    yield line
+                if len(rest) > MAX_LINE:
+                    yield rest
+                    rest = b""
+            if rest:
+                yield rest
+        finally:
+            response.close()
 
     async def serves(self, kind: Kind) -> bool:
         """Whether the server knows this kind."""
@@ -205,15 +256,24 @@ class Client:
         accept: str = "application/json",
         seconds: float = CALL_TIMEOUT,
     ) -> Object:
+        """One call, repeated while the server says that it is too busy, all within `seconds`."""
         limit = aiohttp.ClientTimeout(total=seconds)
-        response = await self._request(method, path, query or {}, limit, body=body, content=content, accept=accept)
-        try:
-            text = await response.text()
-        finally:
-            response.release()
-        if response.status >= 400:
-            raise ApiError.from_status(response.status, text)
-        return json.loads(text)
+        async with asyncio.timeout(seconds) as timer:
+            while True:
+                response = await self._request(
+                    method, path, query or {}, limit, body=body, content=content, accept=accept
+                )
+                try:
+                    if response.status < 400:
+                        return json.loads(await response.read())
+                    error = await _refusal(response)
+                finally:
+                    response.release()
+                # Up to half as long again, so that those who were turned away together do not come back together.
+                pause = (error.retry_after or 0.0) * random.uniform(1.0, 1.5)  # noqa: S311 - spreads load
+                if not pause or asyncio.get_running_loop().time() + pause > (timer.when() or 0.0):
+                    raise error
+                await asyncio.sleep(pause)
 
     async def _request(
         self,
@@ -226,14 +286,20 @@ class Client:
         content: str = "application/json",
         accept: str,
     ) -> aiohttp.ClientResponse:
-        headers = {"Accept": accept, "Content-Type": content, "User-Agent": "chatcluster-operator"}
+        headers = {"Accept": accept, "Content-Type": content, "User-Agent": self._agent}
         for setting in (await self.configuration.auth_settings()).values():
             headers[setting["key"]] = setting["value"]
         url = f"{self.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
         answer: Any = await self._api.rest_client.request(
             method, url, headers=headers, body=body, _request_timeout=limit
         )
+        self._answered_at = time.monotonic()
+        metrics.API_CALLS.labels(method, str(answer.response.status)).inc()
         return answer.response
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> ApiError:
+    return ApiError.from_status(response.status, await response.text(), response.headers.get("Retry-After"))
 
 
 def _accept(metadata_only: bool, suffix: str = "") -> str:
