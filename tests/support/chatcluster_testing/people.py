@@ -213,8 +213,9 @@ class Device:
                     await self._connect()
                     await self.sync()
                     break
-                except (SocketIOError, aiohttp.ClientError, OSError, TimeoutError):
-                    if time.monotonic() - began > PATIENCE_SECONDS:
+                except (SocketIOError, aiohttp.ClientError, OSError, TimeoutError, Refused) as error:
+                    final = isinstance(error, Refused) and error.problem.get("status", 500) < 500
+                    if final or time.monotonic() - began > PATIENCE_SECONDS:
                         raise
                     await asyncio.sleep(min(0.1 * 2**attempt, 1.0) * (0.5 + secrets.randbelow(100) / 200))
             self.outages.append(time.monotonic() - began)
