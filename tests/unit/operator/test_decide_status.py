@@ -8,6 +8,7 @@ from chatcluster_operator.api import ChatCluster
 from chatcluster_operator.decide import (
     Child,
     Delete,
+    Facts,
     Failure,
     Key,
     Missing,
@@ -50,15 +51,8 @@ def world(missing: tuple[Missing, ...] = (), pods: dict[Key, Pod] | None = None,
 def status_of(
     snapshot: Snapshot, previous: dict[str, Any] | None = None, spec: dict[str, Any] | None = None, **more: Any
 ) -> dict[str, Any]:
-    known: dict[str, Any] = {"plan": Plan(), "failures": [], "release": "1.0", "now": NOW, **more}
-    return report(
-        cluster(previous, **(spec or {})),
-        components=COMPONENTS,
-        snapshot=snapshot,
-        inventory=[],
-        url="http://demo-edge.chat",
-        **known,
-    )
+    known: dict[str, Any] = {"release": "1.0", "now": NOW, "url": "http://demo-edge.chat", **more}
+    return report(Facts(cluster(previous, **(spec or {})), COMPONENTS, snapshot, **known))
 
 
 def conditions(status: dict[str, Any]) -> dict[str, tuple[str, str]]:

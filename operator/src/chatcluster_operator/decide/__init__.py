@@ -1,9 +1,11 @@
 """Pure decisions: spec and snapshot in, plan and status out. No clock, no network, no state."""
 
+from chatcluster_operator.decide.facts import Facts, Failure
+from chatcluster_operator.decide.notices import Notice, notices
 from chatcluster_operator.decide.ownership import owned
 from chatcluster_operator.decide.plan import Apply, Delete, Plan, Reason, Step, plan
 from chatcluster_operator.decide.snapshot import Applied, Child, Key, Missing, Pod, Snapshot, Workload
-from chatcluster_operator.decide.status import Failure, Notice, differs, notices, refused, report
+from chatcluster_operator.decide.status import differs, refused, report
 from chatcluster_operator.decide.upgrade import FAILING, Rollout, State, advance
 
 __all__ = [
@@ -12,6 +14,7 @@ __all__ = [
     "Apply",
     "Child",
     "Delete",
+    "Facts",
     "Failure",
     "Key",
     "Missing",

@@ -63,7 +63,7 @@ class Pod:
     version: int
     component: str
     reason: str = ""
-    """One of the reasons in `decide.status.POD_REASONS`; empty when nothing is known to be wrong."""
+    """One of the reasons in `decide.verdict.POD_REASONS`; empty when nothing is known to be wrong."""
     message: str = ""
 
 

@@ -18,6 +18,7 @@ from chatcluster_operator.act import Actor, Events, Outcome, StandbyError
 from chatcluster_operator.api import ChatCluster, InvalidSpecError, InventoryItem, OperationPhase
 from chatcluster_operator.decide import (
     Applied,
+    Facts,
     Failure,
     Key,
     Notice,
@@ -190,8 +191,8 @@ class Worker:
         failures = (*gathered.failures, *outcome.failures)
         after = self._observer.snapshot(self._owner, applied=self._applied, missing=gathered.missing)
         keys = [Key(manifest["kind"], manifest["metadata"]["name"]) for manifest, _ in wanted]
-        status = report(
-            cluster,
+        facts = Facts(
+            cluster=cluster,
             components=components(cluster),
             snapshot=after,
             plan=intent,
@@ -202,6 +203,7 @@ class Worker:
             url=public_url(cluster),
             now=_now(),
         )
+        status = report(facts)
         extra = [_put_back(outcome.corrected)] if outcome.corrected else []
         if not await self._report(cluster.status, status, extra):
             return Result.GONE

@@ -1,0 +1,21 @@
+"""Whether the API server holds every object as the spec asks."""
+
+from chatcluster_operator.decide.facts import Facts
+from chatcluster_operator.decide.verdict import Verdict, join
+
+
+def applied(facts: Facts) -> Verdict:
+    """Applied."""
+    plan, failures = facts.plan, facts.failures
+    taken = [
+        f"{key} exists and is not this ChatCluster's; delete or rename it, or give the ChatCluster another name"
+        for key in plan.taken
+    ]
+    messages = taken + [f"{failure.key}: {failure.message}" for failure in failures]
+    if messages:
+        reason = "NameTaken" if taken else failures[0].reason
+        return Verdict("Applied", False, reason, join(messages))
+    if plan.held:
+        held = ", ".join(str(key) for key in plan.held)
+        return Verdict("Applied", False, "Waiting", f"Not made until what the spec refers to exists: {held}.")
+    return Verdict("Applied", True, "UpToDate", "Every object is as the spec asks.")

@@ -1,0 +1,53 @@
+"""Everything that the status is made from, as one value: the conditions are functions of it and of nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from chatcluster_operator.api import ChatCluster, InventoryItem, Operation
+from chatcluster_operator.decide.plan import Plan
+from chatcluster_operator.decide.snapshot import Key, Snapshot, Workload
+from chatcluster_operator.desired import Component
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step that could not be taken."""
+
+    key: Key
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one look found out and did."""
+
+    cluster: ChatCluster
+    components: Sequence[Component]
+    """The managed components, in the order in which a person reads them."""
+    snapshot: Snapshot
+    """The surroundings after the plan was carried out."""
+    url: str
+    """Address of the edge."""
+    now: str
+    """The time, RFC 3339."""
+    plan: Plan = field(default_factory=Plan)
+    failures: Sequence[Failure] = ()
+    inventory: Sequence[InventoryItem] = ()
+    """What exists of what was asked for, and what is yet to be removed."""
+    release: str | None = None
+    """The release that the manifests lead to; None when there is none to apply."""
+    operation: Operation | None = None
+    """The change of release under way."""
+
+    @cached_property
+    def workloads(self) -> Mapping[str, Workload]:
+        """How far the workload of each component is, by component; one that is not made yet is absent."""
+        found = {item.name: self.snapshot.children.get(key_of(item)) for item in self.components}
+        return {name: child.workload for name, child in found.items() if child and child.workload}
+
+
+def key_of(component: Component) -> Key:
+    """The workload that runs a component."""
+    return Key(component.kind.value, component.workload)
