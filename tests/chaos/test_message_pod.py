@@ -78,7 +78,9 @@ async def test_a_killed_message_pod_loses_nothing(cluster: Cluster) -> None:
 
 async def test_a_roll_to_a_new_image_loses_nothing(cluster: Cluster) -> None:
     before = {pod["metadata"]["uid"] for pod in cluster.pods("message")}
-    image = relabelled(cluster, "message")
+    deployment = cluster.get("deployment", f"{cluster.chatcluster}-message")
+    current = {"message": deployment["spec"]["template"]["spec"]["containers"][0]["image"]}
+    image = relabelled(cluster, current)["message"]
 
     async def roll() -> None:
         patch = f'{{"spec":{{"images":{{"overrides":{{"message":"{image}"}}}}}}}}'

@@ -1,20 +1,20 @@
-"""Another image of a component, made from the one in use: the same program under a new name, as a release would be."""
+"""Other images of components, made from those in use: the same programs under new names, as a release would be."""
 
 import secrets
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from chatcluster_local import images
 from chatcluster_testing.cluster import Cluster
 
 
-def relabelled(cluster: Cluster, component: str) -> str:
-    """Build and load an image that differs from the component's by a label alone; its reference."""
-    deployment = cluster.get("deployment", f"{cluster.chatcluster}-{component}")
-    now = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
-    reference = f"{now.rpartition(':')[0]}:test-{secrets.token_hex(4)}"
+def relabelled(cluster: Cluster, current: Mapping[str, str]) -> dict[str, str]:
+    """Build and load images that differ from `current`, by component, in a label alone; the new references."""
+    mark = secrets.token_hex(4)
+    new = {component: f"{image.rpartition(':')[0]}:test-{mark}" for component, image in current.items()}
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "image.tar"
-        images.relabel(now, reference, archive)
+        images.relabel({image: new[component] for component, image in current.items()}, archive)
         cluster.local("load-images", str(archive))
-    return reference
+    return new

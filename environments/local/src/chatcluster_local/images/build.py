@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,17 +49,19 @@ def build_all(progress: Progress, only: Collection[str] | None = None) -> list[B
             engine.close()
 
 
-def relabel(reference: str, new: str, archive: Path) -> None:
-    """Write to `archive` the image `new`, which differs from the built image `reference` by a label alone.
+def relabel(renamed: Mapping[str, str], archive: Path) -> None:
+    """Write to `archive` images that differ by a label alone from those built; `renamed` maps built ones to new ones.
 
-    Rolling out such an image exercises a roll-out without changing what runs.
+    Rolling out such images exercises a roll-out without changing what runs.
     """
     folder = cache_root() / "images"
+    short = {old.removeprefix("docker.io/"): new.removeprefix("docker.io/") for old, new in renamed.items()}
     with locked(folder / "lock"):
         engine = find_engine(folder)
         try:
-            engine.relabel(reference.removeprefix("docker.io/"), new.removeprefix("docker.io/"))
-            engine.save([new.removeprefix("docker.io/")], archive)
+            for old, new in short.items():
+                engine.relabel(old, new)
+            engine.save(list(short.values()), archive)
         finally:
             engine.close()
 
