@@ -69,7 +69,7 @@ async def refused(call: Any) -> tuple[int, str]:
     return refusal.value.problem["status"], refusal.value.problem["code"]
 
 
-async def until(condition: Any, seconds: float = 15.0) -> Any:
+async def until(condition: Any, seconds: float = 30.0) -> Any:
     """The first true answer of an async function."""
     async with asyncio.timeout(seconds):
         while not (found := await condition()):
@@ -337,12 +337,41 @@ async def test_search_finds_words_and_phrases_where_one_is(three: list[Person], 
     assert await search(bob, word, conversation_id=there) == []
     assert await search(bob, word, before=short["created_at"]) == [long["id"]]
     assert await search(bob, word, after=filed["created_at"]) == [filed["id"]]
-    assert await search(bob, "horse", conversation_id=here) == [renamed["id"]]
+
+    async def follows() -> bool:
+        return await search(bob, "horse", conversation_id=here) == [renamed["id"]]
+
+    await until(follows)
     first = await bob.rest("GET", "/messages/search", params={"query": word, "limit": "2"})
     assert first["next_cursor"] is not None
     rest = await bob.rest("GET", "/messages/search", params={"query": word, "cursor": first["next_cursor"]})
     assert [m["id"] for m in first["items"] + rest["items"]] == [short["id"], filed["id"], long["id"]]
     assert await refused(bob.rest("GET", "/messages/search", params={"query": "!?"})) == (422, "invalid")
+
+
+async def test_the_index_follows_a_message_that_was_found_before(three: list[Person], database: Any) -> None:
+    ann, bob, _ = three
+    conversation_id = await ann.conversation(bob)
+    before, after = f"gnu{uuid.uuid4().hex[:8]}", f"emu{uuid.uuid4().hex[:8]}"
+    sent = await send(ann, conversation_id, f"a {before}")
+
+    async def found(word: str) -> bool:
+        page = await bob.rest("GET", "/messages/search", params={"query": word})
+        return [m["id"] for m in page["items"]] == [sent["id"]]
+
+    async def words() -> list[str]:
+        return (await database.search.find_one({"_id": sent["id"]}))["terms"]
+
+    await until(lambda: found(before))
+    await ann.rest("PATCH", f"/messages/{sent['id']}", json={"body": f"an {after}"})
+    await until(lambda: found(after))
+    assert f"{conversation_id}|{before}" not in await words()
+    await ann.rest("DELETE", f"/messages/{sent['id']}")
+
+    async def forgotten() -> bool:
+        return await words() == []
+
+    await until(forgotten)
 
 
 async def test_searches_run_on_an_index(three: list[Person], database: Any) -> None:

@@ -88,6 +88,7 @@ def _entry(message: Message) -> Document:
     return {
         "_id": message.id,
         "at": message.created_at,
+        "revision": message.revision,
         "terms": [f"{message.conversation_id}|{term}" for term in terms],
     }
 
