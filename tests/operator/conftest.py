@@ -96,8 +96,8 @@ class Room:
         return {
             (kind.name, item["metadata"]["name"]): item
             for kind in CHILD_KINDS
-            if kind.made
-            for item in self.api.items(kind.path(self.namespace))
+            if kind.made and not kind.optional
+            for item in (self.api.get(kind.path(self.namespace)) or {"items": []})["items"]
             if any(
                 entry.get("manager") == "chatcluster-operator" for entry in item["metadata"].get("managedFields", [])
             )

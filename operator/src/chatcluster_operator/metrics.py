@@ -38,6 +38,12 @@ DRIFT: Final = Counter(
     ["kind"],
     registry=REGISTRY,
 )
+REPLACED: Final = Counter(
+    "chatcluster_operator_replaced_total",
+    "Objects deleted to be made anew, because a field that cannot change had to.",
+    ["kind"],
+    registry=REGISTRY,
+)
 PRUNED: Final = Counter(
     "chatcluster_operator_pruned_total", "Objects deleted because no spec asks for them.", ["kind"], registry=REGISTRY
 )
@@ -45,6 +51,24 @@ EVENT_AGE: Final = Gauge(
     "chatcluster_operator_watch_silence_seconds",
     "Seconds since the watch of a kind last said anything, a bookmark included.",
     ["kind"],
+    registry=REGISTRY,
+)
+DEAF_WATCHES: Final = Counter(
+    "chatcluster_operator_deaf_watches_total",
+    "Watches that were closed and begun anew by a full list, because they had gone silent or missed the canary.",
+    ["kind"],
+    registry=REGISTRY,
+)
+CANARY_SECONDS: Final = Histogram(
+    "chatcluster_operator_canary_seconds",
+    "Time from a change of the canary to its coming back through the watch.",
+    registry=REGISTRY,
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+API_CALLS: Final = Counter(
+    "chatcluster_operator_api_calls_total",
+    "Calls that the API server answered, by method and HTTP status.",
+    ["method", "status"],
     registry=REGISTRY,
 )
 RELISTS: Final = Counter(

@@ -11,7 +11,7 @@ from chatcluster_operator.health import HealthServer
 from chatcluster_operator.kube import CHATCLUSTER, ApiError, Client
 from chatcluster_operator.kube.client import CONNECTION_ERRORS
 from chatcluster_operator.leader import Elector
-from chatcluster_operator.observe import Backoff, Observer, child_of
+from chatcluster_operator.observe import ANSWERS_SECONDS, Backoff, Observer, child_of
 from chatcluster_operator.reconcile import Reconciler
 from chatcluster_operator.settings import Settings
 
@@ -27,8 +27,12 @@ class Runtime:
         self._observer = Observer(
             client,
             namespace=settings.namespace,
+            watched=settings.watch_namespaces,
+            seen=self.reconciler.see,
+            gone=self.reconciler.gone,
             changed=self.reconciler.wake,
             catalogue_changed=self.reconciler.wake_all,
+            apis_changed=self.reconciler.wake_all,
         )
         self._elector = Elector(
             client, namespace=settings.namespace, identity=settings.identity, changed=self.reconciler.lead
@@ -42,7 +46,7 @@ class Runtime:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Start everything. Waits until the API server knows ChatClusters: kopf asks what is served only once."""
+        """Start everything, once the API server knows ChatClusters."""
         await self._health.start()
         await self._wait_for_definition()
         self._tasks = [*self._observer.start(), asyncio.create_task(self._elector.run(), name="elector")]
@@ -92,7 +96,10 @@ class Runtime:
         self.failed.set()
 
     def _live(self) -> list[str]:
-        return [f"the watch of {kind} has been silent for too long" for kind in self._observer.deaf()]
+        return [f"the watch of {kind} is deaf and could not be mended" for kind in self._observer.deaf()]
 
     def _ready(self) -> list[str]:
-        return [] if self._observer.synced else ["the first lists are not complete"]
+        problems = [] if self._observer.synced else ["the first lists are not complete"]
+        if self._client.silence() > ANSWERS_SECONDS:
+            problems.append(f"the API server has not answered for {self._client.silence():.0f} s")
+        return problems + self._live()

@@ -1,6 +1,7 @@
 """What can be set from outside: a few environment variables, read once at start."""
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ class Settings:
 
     namespace: str = "chatcluster-system"
     """`POD_NAMESPACE`: where the operator, its lease and its image catalogue are."""
+    watch_namespaces: tuple[str, ...] = ()
+    """`CHATCLUSTER_WATCH_NAMESPACES`: namespaces whose ChatClusters are looked after, separated by commas; all when
+    empty."""
     identity: str = "operator"
     """`POD_NAME`: who this replica is in the leader election; the host's name when unset."""
     host: str = "0.0.0.0"  # noqa: S104 - the kubelet and Prometheus call from outside the pod
@@ -40,6 +44,7 @@ class Settings:
             raise SettingsError(f"CHATCLUSTER_LOG_LEVEL is {level!r}; use one of {', '.join(LOG_LEVELS)}")
         return cls(
             namespace=environment.get("POD_NAMESPACE", cls.namespace),
+            watch_namespaces=_namespaces(environment),
             identity=environment.get("POD_NAME") or socket.gethostname(),
             host=environment.get("CHATCLUSTER_HOST", cls.host),
             port=int(_number(environment, "CHATCLUSTER_PORT", cls.port, low=0, high=65535)),
@@ -47,6 +52,17 @@ class Settings:
             resync=_number(environment, "CHATCLUSTER_RESYNC_SECONDS", cls.resync, low=1, high=3600),
             concurrency=int(_number(environment, "CHATCLUSTER_CONCURRENCY", cls.concurrency, low=1, high=256)),
         )
+
+
+def _namespaces(environment: Mapping[str, str]) -> tuple[str, ...]:
+    text = environment.get("CHATCLUSTER_WATCH_NAMESPACES", "")
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+            raise SettingsError(
+                f"CHATCLUSTER_WATCH_NAMESPACES is {text!r}; use names of namespaces separated by commas, or nothing"
+            )
+    return names
 
 
 def _number(environment: Mapping[str, str], name: str, default: float, *, low: float, high: float) -> float:

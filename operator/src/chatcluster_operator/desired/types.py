@@ -22,6 +22,8 @@ class Inputs:
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
     """A digest of the content of each Secret that the user brings, by its name. It goes into the pods' checksums, so
     that a changed Secret rolls them. One left out is taken as unchanging."""
+    apis: frozenset[str] = frozenset()
+    """Names of the optional kinds that the cluster has, such as Certificate: no other optional kind may be made."""
 
 
 class WorkloadKind(StrEnum):

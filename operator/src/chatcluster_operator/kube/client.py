@@ -183,10 +183,13 @@ class Client:
             content="application/apply-patch+yaml",
         )
 
-    async def create(self, kind: Kind, manifest: Object, *, manager: str) -> Object:
+    async def create(self, kind: Kind, manifest: Object, *, manager: str, dry_run: bool = False) -> Object:
         """Make an object; 409 when the name is taken."""
         path = kind.path(manifest["metadata"].get("namespace"))
-        return await self._call("POST", path, query={"fieldManager": manager}, body=manifest)
+        query = {"fieldManager": manager}
+        if dry_run:
+            query["dryRun"] = "All"
+        return await self._call("POST", path, query=query, body=manifest)
 
     async def replace(self, kind: Kind, manifest: Object) -> Object:
         """Overwrite an object; 409 when its resource version is no longer the one in `manifest`."""
@@ -201,9 +204,23 @@ class Client:
         query = {"fieldManager": manager} if manager else {}
         return await self._call("PATCH", path, query=query, body=patch, content="application/merge-patch+json")
 
-    async def delete(self, kind: Kind, namespace: str | None, name: str, *, uid: str) -> None:
-        """Delete the object that has this uid, its dependents in the background. No error when it is gone."""
-        body: Object = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+    async def delete(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str,
+        version: str | None = None,
+        propagation: str = "Background",
+    ) -> None:
+        """Delete the object that has this uid, and this resource version if one is given. No error when it is gone.
+
+        `propagation` says what becomes of its dependents: they go after it (`Background`) or before it (`Foreground`),
+        or they stay (`Orphan`).
+        """
+        preconditions = {"uid": uid} if version is None else {"uid": uid, "resourceVersion": version}
+        body: Object = {"preconditions": preconditions, "propagationPolicy": propagation}
         try:
             await self._call("DELETE", kind.path(namespace, name), body=body)
         except ApiError as error:

@@ -24,6 +24,8 @@ class Kind:
     """Watched without spec and status: ownership and managed fields say all that is asked of it."""
     made: bool = True
     """Applied and pruned by the operator; otherwise only looked at."""
+    optional: bool = False
+    """Defined by something that a cluster may lack: watched and made only where the API server serves it."""
 
     @property
     def api_version(self) -> str:
@@ -39,7 +41,7 @@ class Kind:
         return "/".join(parts)
 
 
-CHATCLUSTER: Final = Kind(GROUP, VERSION, KIND, PLURAL)
+CHATCLUSTER: Final = Kind(GROUP, VERSION, KIND, PLURAL, metadata_only=False)
 LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 EVENT: Final = Kind("", "v1", "Event", "events")
 STORAGE_CLASS: Final = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False)
@@ -50,12 +52,14 @@ CHILD_KINDS: Final = (
     Kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
     Kind("", "v1", "Secret", "secrets"),
     Kind("", "v1", "ConfigMap", "configmaps"),
+    Kind("cert-manager.io", "v1", "Certificate", "certificates", metadata_only=False, optional=True),
     Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
     Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     Kind("", "v1", "Service", "services"),
     Kind("apps", "v1", "StatefulSet", "statefulsets", metadata_only=False),
     Kind("apps", "v1", "Deployment", "deployments", metadata_only=False),
     Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
+    Kind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects", optional=True),
     Kind("", "v1", "Pod", "pods", metadata_only=False, made=False),
 )
 """What belongs to a ChatCluster, in the order in which it is applied: what is leaned on comes first."""

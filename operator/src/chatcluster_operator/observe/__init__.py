@@ -2,11 +2,12 @@
 
 from chatcluster_operator.observe.cache import Cache, Owner
 from chatcluster_operator.observe.informer import Backoff, Informer
-from chatcluster_operator.observe.observer import CatalogueError, Observer
+from chatcluster_operator.observe.observer import ANSWERS_SECONDS, CatalogueError, Observer
 from chatcluster_operator.observe.project import child_of, fields_digest, owner_of, pod_of
 from chatcluster_operator.observe.references import References, look_up
 
 __all__ = [
+    "ANSWERS_SECONDS",
     "Backoff",
     "Cache",
     "CatalogueError",

@@ -1,6 +1,6 @@
 """The copy of all children, by the ChatCluster they belong to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from chatcluster_operator.decide import Child, Key, Pod
@@ -51,10 +51,15 @@ class Cache:
         if not entries:
             table.pop(owner, None)
 
-    def keys(self, kind: str) -> set[tuple[Owner, Key]]:
-        """All that is known of one kind."""
-        table = self._pods if kind == "Pod" else self._children
-        return {(owner, key) for owner, entries in table.items() for key in entries if key.kind == kind}
+    def versions(self, kind: str) -> list[tuple[Owner, Key, int]]:
+        """All that is known of one kind, with the resource version at which it is known."""
+        table: Mapping[Owner, Mapping[Key, Child | Pod]] = self._pods if kind == "Pod" else self._children
+        return [
+            (owner, key, entry.version)
+            for owner, entries in table.items()
+            for key, entry in entries.items()
+            if key.kind == kind
+        ]
 
     def _put(self, table: dict[Owner, dict[Key, Entry]], owner: Owner, key: Key, entry: Entry) -> None:
         entries = table.setdefault(owner, {})

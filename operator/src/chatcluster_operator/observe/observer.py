@@ -1,8 +1,9 @@
 """All informers together, and the image catalogue: what the reconciler asks about the world."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, cast
 
 import structlog
@@ -14,12 +15,16 @@ from chatcluster_operator.decide import Applied, Key, Missing, Snapshot
 from chatcluster_operator.desired import Reference
 from chatcluster_operator.kube import CHATCLUSTER, CHILD_KINDS, KINDS, Client, Kind, Object
 from chatcluster_operator.observe.cache import Cache, Owner
-from chatcluster_operator.observe.informer import Informer
+from chatcluster_operator.observe.canary import Canary
+from chatcluster_operator.observe.informer import Informer, Listing, Sink
+from chatcluster_operator.observe.optional import OptionalKinds
 from chatcluster_operator.observe.project import child_of, owner_of, pod_of
 from chatcluster_operator.observe.references import References, look_up
 
-DEAF_SECONDS: Final = 600.0
-"""A watch that has had no answer for so long is not going to have one: the process had better start again."""
+DEAF_SECONDS: Final = 300.0
+"""A watch that stayed deaf for so long, listed anew time and again, is not going to be mended by that."""
+ANSWERS_SECONDS: Final = 30.0
+"""The API server counts as answering for so long after an answer; the election alone asks every two seconds."""
 
 Catalogue = Mapping[str, Mapping[str, str]]
 """Image by component, by release."""
@@ -53,11 +58,46 @@ class Children:
             metadata = body["metadata"]
             self._cache.remove(Owner(*found), Key(kind.name, metadata["name"]), uid=metadata["uid"])
 
-    def retain(self, kind: Kind, seen: set[tuple[str, str]]) -> None:
+    def retain(self, kind: Kind, listing: Listing) -> None:
         """As `Sink`."""
-        for owner, key in self._cache.keys(kind.name):
-            if (owner.namespace, key.name) not in seen:
+        for owner, key, version in self._cache.versions(kind.name):
+            if listing.lacks(owner.namespace, key.name, version):
                 self._cache.remove(owner, key)
+
+    def forget(self, kind: Kind) -> None:
+        """The kind is no longer served: nothing of it is there."""
+        for owner, key, _ in self._cache.versions(kind.name):
+            self._cache.remove(owner, key)
+
+
+class ChatClusters:
+    """Tells which ChatClusters there are: `seen` gets each as it is, `gone` what is known of one that is no more."""
+
+    def __init__(self, seen: Callable[[Object], None], gone: Callable[[Object], None]) -> None:
+        self._seen = seen
+        self._gone = gone
+        self._known: dict[Owner, Object] = {}
+
+    def put(self, kind: Kind, body: Object) -> None:
+        """As `Sink`."""
+        del kind
+        metadata = body["metadata"]
+        # Who wrote which field is of no use here, and often longer than all the rest.
+        metadata.pop("managedFields", None)
+        self._known[Owner(metadata["namespace"], metadata["name"])] = {"metadata": metadata}
+        self._seen(body)
+
+    def remove(self, kind: Kind, body: Object) -> None:
+        """As `Sink`."""
+        del kind
+        self._known.pop(Owner(body["metadata"]["namespace"], body["metadata"]["name"]), None)
+        self._gone(body)
+
+    def retain(self, kind: Kind, listing: Listing) -> None:
+        """As `Sink`."""
+        for owner, body in list(self._known.items()):
+            if listing.lacks(owner.namespace, owner.name, int(body["metadata"]["resourceVersion"])):
+                self.remove(kind, body)
 
 
 class CatalogueSink:
@@ -83,10 +123,10 @@ class CatalogueSink:
         del kind, body
         self._set({})
 
-    def retain(self, kind: Kind, seen: set[tuple[str, str]]) -> None:
+    def retain(self, kind: Kind, listing: Listing) -> None:
         """As `Sink`."""
         del kind
-        if not seen:
+        if not listing.seen:
             self._set({})
 
     def _set(self, catalogue: Catalogue) -> None:
@@ -96,52 +136,95 @@ class CatalogueSink:
 
 
 class Observer:
-    """Watches every kind of child in all namespaces, and the catalogue in the operator's own."""
+    """Watches ChatClusters and what belongs to them, in all namespaces or in some, and the catalogue in its own."""
 
     def __init__(
         self,
         client: Client,
         *,
         namespace: str,
+        watched: Sequence[str] = (),
+        seen: Callable[[Object], None],
+        gone: Callable[[Object], None],
         changed: Callable[[Owner], None],
         catalogue_changed: Callable[[], None],
+        apis_changed: Callable[[], None],
     ) -> None:
+        """`namespace` is the operator's own, `watched` those with ChatClusters (none: all).
+
+        `seen` and `gone` are told of ChatClusters, `changed` of what belongs to one, `catalogue_changed` of the images,
+        `apis_changed` of another set of optional kinds.
+        """
         self._client = client
         self.cache = Cache(changed)
         self._catalogue = CatalogueSink(namespace, catalogue_changed)
         self._children = Children(self.cache)
+        at_home = not watched or namespace in watched
+        self._canary = Canary(
+            client, self._children, namespace=namespace if at_home else watched[0], unseen=self._canary_unseen
+        )
+        clusters = ChatClusters(seen, gone)
         ours = {"labelSelector": f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"}
-        self._informers = {kind.name: Informer(client, kind, self._children, selector=ours) for kind in CHILD_KINDS}
-        self._informers["ImageCatalogue"] = Informer(
+        self._informers: dict[str, list[Informer]] = {}
+        for where in watched or (None,):
+            self._add(CHATCLUSTER.name, CHATCLUSTER, clusters, {}, where)
+            for kind in CHILD_KINDS:
+                if kind.optional:
+                    continue
+                self._add(kind.name, kind, self._canary if kind.name == "ConfigMap" else self._children, ours, where)
+        catalogue = replace(KINDS["ConfigMap"], metadata_only=False)
+        by_name = {"fieldSelector": f"metadata.name={IMAGE_CATALOGUE}"}
+        self._add("ImageCatalogue", catalogue, self._catalogue, by_name, namespace)
+        self._optional = OptionalKinds(
             client,
-            replace(KINDS["ConfigMap"], metadata_only=False),
-            self._catalogue,
-            namespace=namespace,
-            selector={"fieldSelector": f"metadata.name={IMAGE_CATALOGUE}"},
+            [kind for kind in CHILD_KINDS if kind.optional],
+            informers=lambda kind: [
+                Informer(client, kind, self._children, selector=ours, namespace=where) for where in watched or (None,)
+            ],
+            forget=self._children.forget,
+            changed=apis_changed,
         )
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _add(self, name: str, kind: Kind, sink: Sink, selector: Mapping[str, str], namespace: str | None) -> None:
+        informer = Informer(self._client, kind, sink, selector=selector, namespace=namespace)
+        self._informers.setdefault(name, []).append(informer)
+
+    def _canary_unseen(self) -> None:
+        for informer in self._informers["ConfigMap"]:
+            informer.relist()
 
     @property
     def catalogue(self) -> Catalogue:
         """The images of every release; empty when there is no catalogue."""
         return self._catalogue.catalogue
 
+    @property
+    def apis(self) -> frozenset[str]:
+        """Names of the optional kinds that the API server serves."""
+        return self._optional.served
+
     def start(self) -> list[asyncio.Task[None]]:
         """Start watching. The tasks end only by cancellation or a defect."""
-        for name, informer in self._informers.items():
-            self._tasks.append(asyncio.create_task(informer.run(), name=f"informer {name}"))
-            metrics.EVENT_AGE.labels(name).set_function(informer.silence)
+        self._tasks.append(asyncio.create_task(self._optional.run(), name="optional kinds"))
+        for name, informers in self._informers.items():
+            self._tasks += [asyncio.create_task(informer.run(), name=f"informer {name}") for informer in informers]
+            metrics.EVENT_AGE.labels(name).set_function(partial(_silence, informers))
+        self._tasks.append(asyncio.create_task(self._canary.run(), name="canary"))
         return list(self._tasks)
 
     @property
     def synced(self) -> bool:
         """Whether every first list is complete. Until then nothing may be concluded from what is absent."""
-        return all(informer.synced.is_set() for informer in self._informers.values())
+        required = (informer for informers in self._informers.values() for informer in informers)
+        return self._optional.synced and all(informer.synced.is_set() for informer in required)
 
     async def wait_synced(self) -> None:
         """Wait until `synced`."""
-        for informer in self._informers.values():
-            await informer.synced.wait()
+        for informers in self._informers.values():
+            for informer in informers:
+                await informer.synced.wait()
+        await self._optional.wait_synced()
 
     def snapshot(self, owner: Owner, *, applied: Mapping[Key, Applied], missing: tuple[Missing, ...] = ()) -> Snapshot:
         """All that is known of one ChatCluster's surroundings at this moment."""
@@ -166,14 +249,22 @@ class Observer:
         return await look_up(self._client, owner.namespace, references, self.catalogue)
 
     def deaf(self) -> list[str]:
-        """The kinds whose watch has been silent for too long."""
-        return [name for name, informer in self._informers.items() if informer.silence() > DEAF_SECONDS]
+        """The kinds whose watch could not be mended, although the API server answers."""
+        if self._client.silence() > ANSWERS_SECONDS:
+            return []
+        watched = {**self._informers, **self._optional.informers}
+        silent = [name for name, informers in watched.items() if _silence(informers) > DEAF_SECONDS]
+        return silent or (["ConfigMap"] if self._canary.missed_for() > DEAF_SECONDS else [])
 
     async def stop(self) -> None:
         """Stop watching."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _silence(informers: Sequence[Informer]) -> float:
+    return max(informer.silence() for informer in informers)
 
 
 def parse_catalogue(data: Mapping[str, str]) -> Catalogue:
