@@ -10,6 +10,7 @@ import pytest
 from chatcluster_operator.kube import KINDS, Client, Kind, Object
 from chatcluster_operator.metrics import REGISTRY
 from chatcluster_operator.observe import Informer
+from chatcluster_operator.observe.informer import Listing
 from chatcluster_testing.control_plane import ControlPlane
 from chatcluster_testing.process import free_port
 
@@ -37,9 +38,9 @@ class Recorder:
         self.names.discard(body["metadata"]["name"])
         self._changed.set()
 
-    def retain(self, kind: Kind, seen: set[tuple[str, str]]) -> None:
+    def retain(self, kind: Kind, listing: Listing) -> None:
         del kind
-        self.names &= {name for _, name in seen}
+        self.names &= {name for _, name in listing.seen}
         self._changed.set()
 
     async def until(self, names: set[str]) -> None:

@@ -1,8 +1,8 @@
 """Kopf's decorators and nothing more: kopf runs the process, starts and stops what is in it, and keeps its connection.
 
 ChatClusters are watched by `observe`, as what belongs to them is. Kopf ends the whole operator when a watch is told an
-error other than `410 Gone`, or when the API server is out of order for a minute, and its watch has no canary. Nothing is
-written on a ChatCluster apart from its status, so it can be deleted while no operator runs.
+error other than `410 Gone`, or when the API server is out of order for a minute; and its watch has no canary. Nothing
+is written on a ChatCluster apart from its status, so it can be deleted while no operator runs.
 """
 
 from typing import Any
