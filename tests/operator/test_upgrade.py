@@ -50,7 +50,7 @@ def test_one_component_after_the_other_across_a_restart_of_the_operator(running:
     running.change({"spec": {"version": running.namespace}})
     for place, component in enumerate(ORDER):
         until(lambda place=place: renewed(running) == list(ORDER[: place + 1]), f"the turn of {component}", 20)
-        assert upgrading(running) == "RollingOut"
+        until(lambda: upgrading(running) == "RollingOut", "the condition Upgrading", 20)
         if component == "redis":
             operator.program.stop()
             operator.program.start()

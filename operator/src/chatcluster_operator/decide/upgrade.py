@@ -60,9 +60,7 @@ def advance(
     nothing to keep up while it starts. `states` has the managed components. Times are Unix seconds.
     """
     everything = frozenset(states)
-    if running is None or (wanted == running and operation is None):
-        return Rollout(everything)
-    if wanted == running:
+    if running is None or wanted == running:
         # Asked back by hand: all at once, as there is nothing new to try out.
         return Rollout(everything)
     order = [name for name in ORDER if name in states]
