@@ -16,6 +16,8 @@ from chatcluster_operator.api.constants import (
     LABEL_NAME,
     MAX_NAME_LENGTH,
     PLURAL,
+    ROTATE_CREDENTIALS,
+    ROTATE_TOKEN_KEY,
     SERVICES,
     SHORT_NAME,
     SINGULAR,
@@ -31,6 +33,10 @@ from chatcluster_operator.api.status import (
     InventoryItem,
     Operation,
     OperationPhase,
+    Rotated,
+    Rotation,
+    RotationKind,
+    RotationPhase,
 )
 
 __all__ = [
@@ -48,6 +54,8 @@ __all__ = [
     "LABEL_NAME",
     "MAX_NAME_LENGTH",
     "PLURAL",
+    "ROTATE_CREDENTIALS",
+    "ROTATE_TOKEN_KEY",
     "SERVICES",
     "SHORT_NAME",
     "SINGULAR",
@@ -64,4 +72,8 @@ __all__ = [
     "InventoryItem",
     "Operation",
     "OperationPhase",
+    "Rotated",
+    "Rotation",
+    "RotationKind",
+    "RotationPhase",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Self, cast
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from chatcluster_operator.api.constants import API_VERSION, KIND
 from chatcluster_operator.api.model import Model
@@ -28,6 +28,10 @@ class ChatCluster(Model):
     deleting: bool
     """Whether deletion was asked for; the object stays until its finalizers are gone."""
     spec: ChatClusterSpec
+    annotations: dict[str, str] = Field(default_factory=dict[str, str])
+    """What people and tools ask for by annotation."""
+    created: str = ""
+    """When it was made, RFC 3339."""
     status: dict[str, Any]
     """The raw status, empty when there is none yet."""
 
@@ -46,6 +50,8 @@ class ChatCluster(Model):
             generation=metadata.get("generation", 0),
             deleting=metadata.get("deletionTimestamp") is not None,
             spec=spec,
+            annotations=_plain(metadata.get("annotations") or {}),
+            created=metadata.get("creationTimestamp") or "",
             status=_plain(body.get("status") or {}),
         )
 

@@ -16,6 +16,11 @@ FIELD_MANAGER: Final = "chatcluster-operator"
 IMAGE_CATALOGUE: Final = "chatcluster-images"
 """The ConfigMap beside the operator that maps each release to its images."""
 
+ROTATE_CREDENTIALS: Final = f"{GROUP}/rotate-credentials"
+"""Annotation of a ChatCluster: replace the passwords of all managed stores, asked for at this time (RFC 3339)."""
+ROTATE_TOKEN_KEY: Final = f"{GROUP}/rotate-token-key"
+"""Annotation of a ChatCluster: replace the token key and the other keys of services, as asked for at this time."""
+
 LABEL_NAME: Final = "app.kubernetes.io/name"
 LABEL_INSTANCE: Final = "app.kubernetes.io/instance"
 LABEL_COMPONENT: Final = "app.kubernetes.io/component"

@@ -85,6 +85,53 @@ class Operation(Model):
     """Why it was taken back."""
 
 
+class RotationKind(StrEnum):
+    """What a rotation replaces."""
+
+    PASSWORDS = "Passwords"
+    KEYS = "Keys"
+
+
+class RotationPhase(StrEnum):
+    """Where a rotation stands."""
+
+    ROLLING = "Rolling"
+    PUBLISHING = "Publishing"
+    SIGNING = "Signing"
+    EXPIRING = "Expiring"
+    ROLLING_BACK = "RollingBack"
+    FAILED = "Failed"
+
+
+class Rotation(Model):
+    """A replacement of passwords or keys under way, or one that was taken back."""
+
+    what: RotationKind
+    """Passwords: those of every managed store. Keys: the token key, and what services know each other by."""
+    phase: RotationPhase
+    """Rolling: services take up the new passwords, one after the other, while stores accept both. Publishing: services
+    learn to accept the new keys. Signing: they begin to use them. Expiring: the last tokens of the old key run out.
+    RollingBack: a service did not become ready, so all return to the old values, which are still accepted. Failed: they
+    have."""
+    step: Annotated[str, StringConstraints(max_length=63)] = ""
+    """Service whose turn it is, or at whose turn it failed."""
+    started: _Seconds
+    """When the rotation began, Unix seconds."""
+    since: _Seconds
+    """When the step or phase began, Unix seconds."""
+    message: Annotated[str, StringConstraints(max_length=4096)] = ""
+    """Why it was taken back."""
+
+
+class Rotated(Model):
+    """When generated values were last replaced; absent when they are those of the beginning."""
+
+    passwords: _Seconds | None = None
+    """When the last rotation of the store passwords began, Unix seconds."""
+    keys: _Seconds | None = None
+    """When the last rotation of the keys began, Unix seconds."""
+
+
 class ChatClusterStatus(Model):
     """What a ChatCluster is, as last observed."""
 
@@ -112,5 +159,9 @@ class ChatClusterStatus(Model):
     """State by component."""
     operation: Operation | None = None
     """The change of release under way."""
+    rotation: Rotation | None = None
+    """The rotation of passwords or keys under way, or the last one, where it failed."""
+    rotated: Rotated | None = None
+    """When passwords and keys were last replaced."""
     inventory: Annotated[list[InventoryItem], Field(max_length=512)] = Field(default_factory=list[InventoryItem])
     """Every object that the operator made for this ChatCluster."""

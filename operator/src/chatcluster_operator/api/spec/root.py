@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from chatcluster_operator.api.model import Model
+from chatcluster_operator.api.spec.credentials import Credentials
 from chatcluster_operator.api.spec.edge import Edge
 from chatcluster_operator.api.spec.features import Files, Notification
 from chatcluster_operator.api.spec.images import Images
@@ -26,6 +27,8 @@ class ChatClusterSpec(Model):
     addresses stay; set back to false, everything is as it was."""
     upgrade: Upgrade = Upgrade()
     """How a change of `version` goes."""
+    credentials: Credentials = Credentials()
+    """When generated passwords and keys are replaced."""
     images: Images = Images()
     """Where images come from."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
