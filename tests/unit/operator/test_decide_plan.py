@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcluster_operator.decide import Applied, Apply, Child, Delete, Key, Missing, Plan, Pod, Reason, Snapshot, plan
+from chatcluster_operator.decide import (
+    Applied,
+    Apply,
+    Child,
+    Delete,
+    Key,
+    Missing,
+    Plan,
+    Pod,
+    Reason,
+    Replace,
+    Snapshot,
+    plan,
+)
 from chatcluster_operator.decide.plan import fingerprints
 
 UID = "11111111-1111-1111-1111-111111111111"
@@ -51,6 +64,36 @@ def test_one_object(live: Child | None, applied: Applied | None, reason: Reason 
     steps = decide(snapshot, manifest()).steps
     assert [step.reason for step in steps if isinstance(step, Apply)] == ([reason] if reason else [])
     assert all(isinstance(step, Apply) and step.known is (live is not None) for step in steps)
+
+
+def test_what_leaves_is_waited_for() -> None:
+    assert decide(Snapshot(children={KEY: child(deleting=True)}), manifest()) == Plan(leaving=(KEY,))
+
+
+@pytest.mark.parametrize(
+    ("live", "immutable", "keep", "replaced"),
+    [
+        (child(), {KEY: DIGEST}, [], True),
+        # It was another manifest that the server refused.
+        (child(), {KEY: "older manifest"}, [], False),
+        (None, {KEY: DIGEST}, [], False),
+        (child(deleting=True), {KEY: DIGEST}, [], False),
+        (child(controller=OTHER), {KEY: DIGEST}, [], False),
+        # What must not be lost is not deleted for anything.
+        (child(), {KEY: DIGEST}, [KEY], False),
+    ],
+)
+def test_what_cannot_change_is_made_anew(
+    live: Child | None, immutable: dict[Key, str], keep: list[Key], replaced: bool
+) -> None:
+    snapshot = Snapshot(children={KEY: live} if live else {})
+    steps = decide(snapshot, manifest(), immutable=immutable, keep=keep).steps
+    assert (steps == (Replace(KEY, "c"),)) is replaced
+
+
+def test_only_what_a_statefulset_runs_outlives_it() -> None:
+    assert Replace(Key("StatefulSet", "demo-postgres"), "c").orphan
+    assert not Replace(Key("Service", "demo-postgres"), "c").orphan
 
 
 @pytest.mark.parametrize("live", [child(controller=OTHER), child(controller=None, instance="another")])

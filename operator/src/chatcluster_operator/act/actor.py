@@ -6,6 +6,7 @@ A step that fails is reported and the others go on, so that one bad object never
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Final, Protocol
 
@@ -13,7 +14,8 @@ import structlog
 
 from chatcluster_operator import metrics
 from chatcluster_operator.api import API_VERSION, FIELD_MANAGER, KIND, ChatCluster
-from chatcluster_operator.decide import Applied, Apply, Child, Delete, Failure, Key, Plan, Reason, owned
+from chatcluster_operator.decide import Applied, Apply, Child, Delete, Failure, Key, Plan, Reason, Replace, Step, owned
+from chatcluster_operator.decide.snapshot import digest
 from chatcluster_operator.kube import CHATCLUSTER, KINDS, ApiError, Client, Object
 from chatcluster_operator.kube.client import CONNECTION_ERRORS
 
@@ -21,10 +23,11 @@ PARALLEL: Final = 8
 """Calls at one time for one ChatCluster."""
 
 _MESSAGE_LENGTH: Final = 1000
+_TRIAL_NAME_LENGTH: Final = 50
 _ORDER: Final = list(KINDS)
 
 
-def _rank(step: Apply | Delete) -> tuple[bool, int]:
+def _rank(step: Step) -> tuple[bool, int]:
     return isinstance(step, Delete), _ORDER.index(step.key.kind)
 
 
@@ -48,6 +51,9 @@ class Outcome:
     applied: dict[Key, Applied] = field(default_factory=dict[Key, Applied])
     gone: list[Key] = field(default_factory=list[Key])
     corrected: list[Key] = field(default_factory=list[Key])
+    immutable: dict[Key, str] = field(default_factory=dict[Key, str])
+    """Objects that cannot be changed to what a manifest says, and can be made anew so; with the manifest's digest."""
+    replaced: list[Key] = field(default_factory=list[Key])
     failures: list[Failure] = field(default_factory=list[Failure])
     standby: bool = False
 
@@ -82,7 +88,7 @@ class Actor:
         outcome = Outcome()
         limit = asyncio.Semaphore(PARALLEL)
 
-        async def take(step: Apply | Delete) -> None:
+        async def take(step: Step) -> None:
             async with limit:
                 await self._take(cluster, step, outcome, create_only)
 
@@ -94,14 +100,15 @@ class Actor:
                 raise StandbyError
         return outcome
 
-    async def _take(
-        self, cluster: ChatCluster, step: Apply | Delete, outcome: Outcome, create_only: frozenset[Key]
-    ) -> None:
+    async def _take(self, cluster: ChatCluster, step: Step, outcome: Outcome, create_only: frozenset[Key]) -> None:
         try:
-            if isinstance(step, Delete):
-                await self._delete(cluster, step, outcome)
-            else:
-                await self._apply(cluster, step, outcome, create=step.key in create_only)
+            match step:
+                case Apply():
+                    await self._apply(cluster, step, outcome, create=step.key in create_only)
+                case Replace():
+                    await self._replace(cluster, step, outcome)
+                case Delete():
+                    await self._delete(cluster, step, outcome)
         except StandbyError:
             outcome.standby = True
         except ApiError as error:
@@ -121,7 +128,15 @@ class Actor:
         self.ensure_leading()
         if create:
             await self._client.create(kind, manifest, manager=FIELD_MANAGER)
-        body = await self._client.apply(kind, manifest, manager=FIELD_MANAGER)
+        try:
+            body = await self._client.apply(kind, manifest, manager=FIELD_MANAGER)
+        except ApiError as error:
+            if not step.known or not await self._needs_making_anew(step, error):
+                raise
+            outcome.immutable[step.key] = step.digest
+            message = "what changes cannot be changed in place; it is deleted and made anew"
+            outcome.failures.append(Failure(step.key, "Replacing", message))
+            return
         self._written(body)
         outcome.applied[step.key] = Applied(step.digest, self._read(body, step.key.kind).fields)
         metrics.APPLIES.labels(step.reason.value).inc()
@@ -130,6 +145,46 @@ class Actor:
             outcome.corrected.append(step.key)
         if step.reason is not Reason.VERIFY:
             self._log.info("applied", object=str(step.key), reason=step.reason.value)
+
+    async def _needs_making_anew(self, step: Apply, refusal: ApiError) -> bool:
+        """Whether the API server refuses the change alone, and not what the manifest says.
+
+        It is asked, by making the same object under another name and not keeping it. So nothing is ever deleted that
+        could not be made again, and no message of the server has to be understood.
+        """
+        if refusal.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+            return False
+        metadata: dict[str, Any] = step.manifest["metadata"]
+        name = f"{metadata['name'][:_TRIAL_NAME_LENGTH]}-{digest([metadata['name'], step.digest])[:8]}"
+        trial = {**step.manifest, "metadata": {**metadata, "name": name}}
+        try:
+            await self._client.create(KINDS[step.key.kind], trial, manager=FIELD_MANAGER, dry_run=True)
+        except ApiError:
+            return False
+        return True
+
+    async def _replace(self, cluster: ChatCluster, step: Replace, outcome: Outcome) -> None:
+        kind = KINDS[step.key.kind]
+        found = await self._client.find(kind, cluster.namespace, step.key.name, metadata_only=True)
+        if found is None or found["metadata"]["uid"] != step.uid:
+            return
+        if not owned(self._read(found, step.key.kind), uid=cluster.uid, name=cluster.name):
+            return
+        self.ensure_leading()
+        deleted = await self._client.delete(
+            kind,
+            cluster.namespace,
+            step.key.name,
+            uid=step.uid,
+            # It is still what was looked at: nobody has taken it over since.
+            version=found["metadata"]["resourceVersion"],
+            propagation="Orphan" if step.orphan else "Foreground",
+        )
+        if not deleted:
+            return
+        outcome.replaced.append(step.key)
+        metrics.REPLACED.labels(step.key.kind).inc()
+        self._log.info("deleted, to be made anew: a field that cannot change has changed", object=str(step.key))
 
     async def _delete(self, cluster: ChatCluster, step: Delete, outcome: Outcome) -> None:
         kind, uid = KINDS[step.key.kind], step.uid
@@ -165,6 +220,11 @@ class Actor:
         try:
             return await self._client.apply(CHATCLUSTER, body, manager=FIELD_MANAGER, subresource="status")
         except ApiError as error:
+            if error.status == 409:
+                # Another of that name, or only others writing at the same moment: then it is tried again.
+                found = await self._client.find(CHATCLUSTER, namespace, name, metadata_only=True)
+                if found is not None and found["metadata"]["uid"] == uid:
+                    raise
             if error.status in {404, 409}:
                 return None
             raise

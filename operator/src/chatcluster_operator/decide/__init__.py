@@ -2,8 +2,9 @@
 
 from chatcluster_operator.decide.facts import Facts, Failure
 from chatcluster_operator.decide.notices import Notice, notices
+from chatcluster_operator.decide.operations import Situation, Wait, Work, may_begin, may_go_on, situation
 from chatcluster_operator.decide.ownership import owned
-from chatcluster_operator.decide.plan import Apply, Delete, Plan, Reason, Step, plan
+from chatcluster_operator.decide.plan import Apply, Delete, Plan, Reason, Replace, Step, plan
 from chatcluster_operator.decide.snapshot import Applied, Child, Key, Missing, Pod, Snapshot, Workload
 from chatcluster_operator.decide.status import differs, refused, report
 from chatcluster_operator.decide.upgrade import FAILING, Rollout, State, advance
@@ -22,16 +23,23 @@ __all__ = [
     "Plan",
     "Pod",
     "Reason",
+    "Replace",
     "Rollout",
+    "Situation",
     "Snapshot",
     "State",
     "Step",
+    "Wait",
+    "Work",
     "Workload",
     "advance",
     "differs",
+    "may_begin",
+    "may_go_on",
     "notices",
     "owned",
     "plan",
     "refused",
     "report",
+    "situation",
 ]

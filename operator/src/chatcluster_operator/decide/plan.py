@@ -1,6 +1,7 @@
 """Which objects to apply and which to delete, so that the world becomes what the spec asks for."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -42,7 +43,25 @@ class Delete:
     """None when only the inventory knows of it: then its owner is to be looked at first."""
 
 
-Step = Apply | Delete
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Remove an object that the API server cannot change as the spec asks, so that it is made anew.
+
+    Only the removal is a step. What is gone is made by the look that follows, whoever takes that: nothing needs to be
+    remembered between the two.
+    """
+
+    key: Key
+    uid: str
+
+    @property
+    def orphan(self) -> bool:
+        """Whether what belongs to the object stays: a StatefulSet's pods and volumes wait for the next one of its name,
+        which takes them over. Anything else goes with its dependents, and only then is made anew."""
+        return self.key.kind == "StatefulSet"
+
+
+Step = Apply | Delete | Replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +75,8 @@ class Plan:
     """Stores not made yet, because what they refer to is missing and their volumes could not be changed later."""
     awake: tuple[Key, ...] = ()
     """Stores that stay up until everything that uses them has ended."""
+    leaving: tuple[Key, ...] = ()
+    """Objects that somebody deleted and that are not gone yet; then they are made anew."""
 
 
 def plan(
@@ -66,16 +87,21 @@ def plan(
     snapshot: Snapshot,
     inventory: Iterable[Key] = (),
     keep: Iterable[Key] = (),
+    immutable: Mapping[Key, str] | None = None,
     hibernating: bool = False,
 ) -> Plan:
     """Compare what should be with what is.
 
     `manifests` are pairs of a manifest and its digest. `inventory` lists what was made before; `keep` is never deleted.
+    `immutable`: objects that the API server takes as their manifest of this digest says only if they are made anew.
     `hibernating`: stores go to sleep after those who use them, so that these can end their work.
     """
     blocked = {missing.component for missing in snapshot.missing if missing.component}
     in_use = hibernating and any(pod.component not in STORES for pod in snapshot.pods.values())
     awake: list[Key] = []
+    leaving: list[Key] = []
+    kept = frozenset(keep)
+    fixed = immutable or {}
     steps: list[Step] = []
     taken: list[Key] = []
     held: list[Key] = []
@@ -90,12 +116,16 @@ def plan(
             awake.append(key)
         elif child is not None and not owned(child, uid=uid, name=name):
             taken.append(key)
-        elif child is None or not child.deleting:
+        elif child is not None and child.deleting:
+            leaving.append(key)
+        elif child is not None and fixed.get(key) == fingerprint and key not in kept:
+            steps.append(Replace(key, child.uid))
+        else:
             reason = _reason(key, fingerprint, snapshot)
             if reason is not None:
                 steps.append(Apply(key, manifest, fingerprint, reason, known=child is not None))
-    steps.extend(_prune(snapshot, wanted.union(keep), inventory, uid=uid))
-    return Plan(tuple(steps), tuple(taken), tuple(held), tuple(awake))
+    steps.extend(_prune(snapshot, wanted | kept, inventory, uid=uid))
+    return Plan(tuple(steps), tuple(taken), tuple(held), tuple(awake), tuple(leaving))
 
 
 def _reason(key: Key, fingerprint: str, snapshot: Snapshot) -> Reason | None:
@@ -109,7 +139,7 @@ def _reason(key: Key, fingerprint: str, snapshot: Snapshot) -> Reason | None:
     return Reason.DRIFT if applied.fields != child.fields else None
 
 
-def _prune(snapshot: Snapshot, keep: set[Key], inventory: Iterable[Key], *, uid: str) -> Iterable[Delete]:
+def _prune(snapshot: Snapshot, keep: AbstractSet[Key], inventory: Iterable[Key], *, uid: str) -> Iterable[Delete]:
     # Only what this ChatCluster controls and this operator applied: controllers copy labels to objects of their own.
     for key, child in snapshot.children.items():
         if key not in keep and child.controller == uid and child.fields and not child.deleting:

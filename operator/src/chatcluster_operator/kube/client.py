@@ -213,11 +213,11 @@ class Client:
         uid: str,
         version: str | None = None,
         propagation: str = "Background",
-    ) -> None:
-        """Delete the object that has this uid, and this resource version if one is given. No error when it is gone.
+    ) -> bool:
+        """Delete the object that has this uid, and this resource version if one is given.
 
         `propagation` says what becomes of its dependents: they go after it (`Background`) or before it (`Foreground`),
-        or they stay (`Orphan`).
+        or they stay (`Orphan`). False when it is gone already, or another one than was asked for.
         """
         preconditions = {"uid": uid} if version is None else {"uid": uid, "resourceVersion": version}
         body: Object = {"preconditions": preconditions, "propagationPolicy": propagation}
@@ -226,6 +226,8 @@ class Client:
         except ApiError as error:
             if error.status not in {404, 409}:
                 raise
+            return False
+        return True
 
     async def raw(self, path: str, query: Mapping[str, str] | None = None) -> Object:
         """Whatever JSON is at this path."""

@@ -83,6 +83,7 @@ class Worker:
         self._log = structlog.get_logger(__name__)
         self._gatherer = Gatherer(observer, owner)
         self._applied: dict[Key, Applied] = {}
+        self._immutable: dict[Key, str] = {}
         self._made: tuple[tuple[int, Inputs], list[tuple[Manifest, str]]] | None = None
         self._backoff = Backoff(first=1.0, cap=60.0)
         self._woken = asyncio.Event()
@@ -177,6 +178,7 @@ class Worker:
                 snapshot=self._observer.snapshot(self._owner, applied=self._applied, missing=gathered.missing),
                 inventory={key for key in inventory if key.kind in KINDS},
                 keep={Key("Secret", credentials_name(cluster))},
+                immutable=self._immutable,
                 hibernating=cluster.spec.hibernated,
             )
         outcome = Outcome()
@@ -185,9 +187,7 @@ class Worker:
             if result is not None:
                 return result
             outcome = await self._actor.execute(cluster, intent, create_only=gathered.create_only)
-            self._applied |= outcome.applied
-            for key in outcome.gone:
-                self._applied.pop(key, None)
+            self._remember(outcome)
         failures = (*gathered.failures, *outcome.failures)
         after = self._observer.snapshot(self._owner, applied=self._applied, missing=gathered.missing)
         keys = [Key(manifest["kind"], manifest["metadata"]["name"]) for manifest, _ in wanted]
@@ -204,10 +204,21 @@ class Worker:
             now=_now(),
         )
         status = report(facts)
-        extra = [_put_back(outcome.corrected)] if outcome.corrected else []
+        extra = [
+            *([_put_back(outcome.corrected)] if outcome.corrected else []),
+            *([_made_anew(outcome.replaced)] if outcome.replaced else []),
+        ]
         if not await self._report(cluster.status, status, extra):
             return Result.GONE
         return _result(gathered, intent, failures)
+
+    def _remember(self, outcome: Outcome) -> None:
+        self._applied |= outcome.applied
+        for key in (*outcome.gone, *outcome.replaced):
+            self._applied.pop(key, None)
+        self._immutable = outcome.immutable
+        if outcome.immutable:
+            self.wake()
 
     def _manifests(self, cluster: ChatCluster, inputs: Inputs | None) -> list[tuple[Manifest, str]]:
         if inputs is None:
@@ -252,10 +263,13 @@ class Worker:
 
 
 def _result(gathered: Gathered, intent: Plan, failures: tuple[Failure, ...]) -> Result:
-    if any(failure.reason != "NameTaken" for failure in failures):
+    reasons = {failure.reason for failure in failures}
+    if reasons - {"NameTaken", "Replacing"}:
         return Result.FAILED
-    if gathered.missing or intent.taken or failures:
+    if gathered.missing or intent.taken or "NameTaken" in reasons:
         return Result.BLOCKED
+    if reasons or intent.leaving:
+        return Result.UNDER_WAY
     moving = gathered.operation is not None and gathered.operation.phase is not OperationPhase.ROLLED_BACK
     return Result.UNDER_WAY if moving else Result.OK
 
@@ -280,6 +294,13 @@ def _inventory(
 def _put_back(corrected: list[Key]) -> Notice:
     objects = ", ".join(str(key) for key in sorted(corrected))
     return Notice(warning=False, reason="DriftCorrected", message=f"Put back after a change from outside: {objects}.")
+
+
+def _made_anew(replaced: list[Key]) -> Notice:
+    objects = ", ".join(str(key) for key in sorted(replaced))
+    return Notice(
+        warning=False, reason="Replaced", message=f"Deleted to be made anew, since what changes cannot: {objects}."
+    )
 
 
 def _version(body: Object) -> int:

@@ -1,6 +1,7 @@
 """Whether the API server holds every object as the spec asks."""
 
 from chatcluster_operator.decide.facts import Facts
+from chatcluster_operator.decide.plan import Replace
 from chatcluster_operator.decide.verdict import Verdict, join
 
 
@@ -18,4 +19,11 @@ def applied(facts: Facts) -> Verdict:
     if plan.held:
         held = ", ".join(str(key) for key in plan.held)
         return Verdict("Applied", False, "Waiting", f"Not made until what the spec refers to exists: {held}.")
+    replaced = [str(step.key) for step in plan.steps if isinstance(step, Replace)]
+    if replaced and not facts.cluster.spec.paused:
+        return Verdict("Applied", False, "Replacing", f"Deleted, to be made anew: {', '.join(replaced)}.")
+    if plan.leaving:
+        leaving = ", ".join(str(key) for key in plan.leaving)
+        message = f"Made anew once it is gone: {leaving}. If one stays for long, see its metadata.finalizers."
+        return Verdict("Applied", False, "BeingDeleted", message)
     return Verdict("Applied", True, "UpToDate", "Every object is as the spec asks.")
