@@ -5,7 +5,7 @@ an object may have been stored before a rule existed. Only the CEL ones can comp
 """
 
 from chatcluster_operator.api.spec.edge import Edge, EdgeService, ServiceType
-from chatcluster_operator.api.spec.lifecycle import DeletionPolicy
+from chatcluster_operator.api.spec.lifecycle import Day, DeletionPolicy, MaintenanceWindow, WhenUnhealthy
 from chatcluster_operator.api.spec.pods import Placement, Resources, Workload
 from chatcluster_operator.api.spec.root import ChatClusterSpec
 from chatcluster_operator.api.spec.services import Autoscaling, Service
@@ -14,14 +14,17 @@ from chatcluster_operator.api.spec.stores import Storage, Store
 __all__ = [
     "Autoscaling",
     "ChatClusterSpec",
+    "Day",
     "DeletionPolicy",
     "Edge",
     "EdgeService",
+    "MaintenanceWindow",
     "Placement",
     "Resources",
     "Service",
     "ServiceType",
     "Storage",
     "Store",
+    "WhenUnhealthy",
     "Workload",
 ]

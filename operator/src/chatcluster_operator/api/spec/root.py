@@ -9,7 +9,7 @@ from chatcluster_operator.api.spec.credentials import Credentials
 from chatcluster_operator.api.spec.edge import Edge
 from chatcluster_operator.api.spec.features import Files, Notification
 from chatcluster_operator.api.spec.images import Images
-from chatcluster_operator.api.spec.lifecycle import DeletionPolicy, Upgrade
+from chatcluster_operator.api.spec.lifecycle import DeletionPolicy, Maintenance, Upgrade
 from chatcluster_operator.api.spec.services import Service, Services
 from chatcluster_operator.api.spec.stores import Kafka, Mongodb, Objects, Postgres, Redis, Store
 
@@ -27,6 +27,8 @@ class ChatClusterSpec(Model):
     addresses stay; set back to false, everything is as it was."""
     upgrade: Upgrade = Upgrade()
     """How a change of `version` goes."""
+    maintenance: Maintenance = Maintenance()
+    """When changes may begin that restart pods."""
     credentials: Credentials = Credentials()
     """When generated passwords and keys are replaced."""
     images: Images = Images()
