@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from ipaddress import ip_network
 from typing import Final
 
 from jinja2 import Environment, StrictUndefined, Template
@@ -22,6 +23,8 @@ _HOST = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?")
 _ROUTE = re.compile(r"/[-A-Za-z0-9._/]*")
 _KEY = re.compile(r"[-A-Za-z0-9]{8,}")
 _NAMESERVER = re.compile(r"[0-9A-Fa-f.:]+:[0-9]+")
+_PATH = re.compile(r"/[-A-Za-z0-9._/]+")
+_URL = re.compile(r"https://[A-Za-z0-9]([-A-Za-z0-9.:\[\]]*[A-Za-z0-9\]])?(/[-A-Za-z0-9._~/]*)?")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,23 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class Tls:
+    """How the edge speaks HTTPS."""
+
+    certificate: str
+    """File of the certificate and those that it is signed by, PEM. Its key is beside it, in a file of the same name
+    and `.key`. When they change, the new ones are used for new connections; those that are open go on."""
+    script: str
+    """File of `certificate_script()`, which sees to that."""
+    port: int = 8443
+    """Port for clients."""
+    redirect_to: str | None = None
+    """Address that plain HTTP requests are sent to, such as https://chat.example.com; None: they are served."""
+    socket: str = "/tmp/haproxy.sock"  # noqa: S108 - the container's own
+    """Where the proxy takes orders, from within its container alone."""
+
+
+@dataclass(frozen=True)
 class EdgeConfig:
     """What the edge should do."""
 
@@ -63,6 +83,24 @@ class EdgeConfig:
     """Requests of one address in ten seconds before it gets 429."""
     connections_per_10s: int = 5_000
     """New connections of one address in ten seconds before it gets 429."""
+    tls: Tls | None = None
+    """HTTPS; None: plain HTTP alone."""
+    hsts_seconds: int = 0
+    """For how long browsers must use HTTPS, told on HTTPS alone; 0: nothing is said of it."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks (CIDR) of proxies in front of the edge, whose word on who the client is counts."""
+    proxy_protocol: bool = False
+    """Whether these proxies say it by the PROXY protocol, rather than by X-Forwarded-For."""
+    threads: int | None = None
+    """Threads; None: one for each processor of the node."""
+    client_seconds: int = 60
+    """Silence of a client within a request."""
+    server_seconds: int = 60
+    """Silence of a service within a request."""
+    tunnel_seconds: int = 3600
+    """Silence on a WebSocket."""
+    queue_seconds: int = 5
+    """How long a request waits for a server that takes it."""
     drain_seconds: int = 20
     """How long connections may last after a soft stop, of the proxy itself or of a pod behind it."""
 
@@ -75,6 +113,11 @@ class EdgeConfig:
             *((_HOST, "backend host", backend.host) for backend in self.backends),
             *((_ROUTE, "route", route) for backend in self.backends for route in backend.routes),
         ]
+        if self.tls is not None:
+            checks += [(_PATH, "path", path) for path in (self.tls.certificate, self.tls.script, self.tls.socket)]
+            checks += [(_URL, "redirect_to", self.tls.redirect_to)] if self.tls.redirect_to else []
+        for network in self.trusted_proxies:
+            ip_network(network)
         for pattern, what, value in checks:
             if not pattern.fullmatch(value):
                 raise ValueError(f"{what} {value!r} does not match {pattern.pattern}")
@@ -87,6 +130,11 @@ def _template() -> Template:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
     )
     return environment.from_string(files("chatcluster_haproxy").joinpath("haproxy.cfg.j2").read_text(encoding="utf-8"))
+
+
+def certificate_script() -> str:
+    """The text of the Lua script by which the proxy takes up a renewed certificate."""
+    return files("chatcluster_haproxy").joinpath("certificate.lua").read_text(encoding="utf-8")
 
 
 def render(config: EdgeConfig) -> str:
