@@ -101,7 +101,7 @@ def user_service(
 @pytest.fixture
 async def client(user_service: Service) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the user service's public paths."""
-    async with httpx.AsyncClient(base_url=f"{user_service.url}/api/v1", timeout=10) as client:
+    async with httpx.AsyncClient(base_url=f"{user_service.url}/api/v1", timeout=30) as client:
         yield client
 
 

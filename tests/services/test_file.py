@@ -32,7 +32,7 @@ def world(s3: S3, tokens: TokenAuthority, tmp_path_factory: pytest.TempPathFacto
     env = {
         "CHAT_MAX_FILE_BYTES": str(MAX_FILE_BYTES),
         "CHAT_MAX_IMAGE_PIXELS": "4000000",
-        "CHAT_UPLOAD_IDLE_SECONDS": "2",
+        "CHAT_UPLOAD_IDLE_SECONDS": "4",
     }
     with running_files(s3, tokens, tmp_path_factory.mktemp("file"), env) as files:
         yield files
@@ -481,7 +481,7 @@ def test_a_store_that_goes_away_means_503_and_nothing_is_needed_when_it_returns(
         }
         with (
             running_service("file", tmp_path / "file", env, jwks_file=tokens.jwks_file) as service,
-            httpx.Client(base_url=service.url, timeout=30, headers=tokens.authorization("ann")) as http,
+            httpx.Client(base_url=service.url, timeout=60, headers=tokens.authorization("ann")) as http,
         ):
             file = http.post("/api/v1/files", files={"file": ("a.txt", b"text")}).json()["items"][0]
             cable.cut()
@@ -495,7 +495,7 @@ def test_a_store_that_goes_away_means_503_and_nothing_is_needed_when_it_returns(
                 answer = call()
                 assert answer.status_code == 503, answer.text
                 assert answer.json()["code"] == "unavailable"
-                assert time.monotonic() - started < 3
+                assert time.monotonic() - started < 7, "longer than a store has time to answer"
             assert http.get("/readyz").status_code == 503
             assert http.get("/livez").status_code == 200
             cable.mend()

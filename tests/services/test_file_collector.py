@@ -25,7 +25,7 @@ def stored(world: Files) -> set[str]:
 @pytest.fixture(scope="module")
 def world(s3: S3, tokens: TokenAuthority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
     """A replica that leaves collecting to others: so its own uploads may take their time."""
-    env = {"CHAT_UPLOAD_EXPIRY_SECONDS": "4", "CHAT_S3_PUBLIC_ENDPOINT": f"http://127.0.0.1:{s3.port}"}
+    env = {"CHAT_UPLOAD_EXPIRY_SECONDS": "10", "CHAT_S3_PUBLIC_ENDPOINT": f"http://127.0.0.1:{s3.port}"}
     with running_files(s3, tokens, tmp_path_factory.mktemp("file"), env) as files:
         yield files
 
@@ -94,7 +94,7 @@ def test_the_collector_takes_what_a_killed_service_has_left(world: Files, tmp_pa
 
 def test_of_two_replicas_one_collects_and_a_dry_run_only_tells(world: Files, tmp_path: Path) -> None:
     (file,) = world.upload("ann", ("a.txt", b"loose"))
-    dry = {"CHAT_COLLECT_DRY_RUN": "true"}
+    dry = {"CHAT_COLLECT_DRY_RUN": "true", "CHAT_COLLECT_SECONDS": "2"}  # the lease is three of these
     with collecting(world, tmp_path / "one", **dry) as one:
         wait_until(lambda: "would be collected" in one.log, "the first one to collect")
         with collecting(world, tmp_path / "other", **dry) as other:

@@ -20,16 +20,23 @@ def clamd() -> Iterator[Clamd]:
         yield scanner
 
 
+def scanned_by(clamd: Clamd) -> dict[str, str]:
+    return {"CHAT_CLAMAV_HOST": "127.0.0.1", "CHAT_CLAMAV_PORT": str(clamd.port)}
+
+
 @pytest.fixture(scope="module")
 def world(s3: S3, tokens: TokenAuthority, clamd: Clamd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
-    env = {
-        "CHAT_CLAMAV_HOST": "127.0.0.1",
-        "CHAT_CLAMAV_PORT": str(clamd.port),
-        "CHAT_SCAN_SECONDS": "2",
-        "CHAT_SCAN_WAIT_SECONDS": "1",
-        "CHAT_SCAN_AGAIN_SECONDS": "0.5",
-    }
-    with running_files(s3, tokens, tmp_path_factory.mktemp("file"), env) as files:
+    """A service that soon answers without a verdict, and soon asks again."""
+    quick = {"CHAT_SCAN_SECONDS": "2", "CHAT_SCAN_WAIT_SECONDS": "0.2", "CHAT_SCAN_AGAIN_SECONDS": "0.5"}
+    with running_files(s3, tokens, tmp_path_factory.mktemp("quick"), scanned_by(clamd) | quick) as files:
+        yield files
+
+
+@pytest.fixture(scope="module")
+def patient(s3: S3, tokens: TokenAuthority, clamd: Clamd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
+    """A service that waits for the verdict."""
+    long = {"CHAT_SCAN_WAIT_SECONDS": "30"}
+    with running_files(s3, tokens, tmp_path_factory.mktemp("patient"), scanned_by(clamd) | long) as files:
         yield files
 
 
@@ -41,26 +48,26 @@ def waiting(world: Files) -> list[str]:
     return [key for key in world.s3.objects(world.bucket) if key.startswith("scanning/")]
 
 
-def test_a_clean_file_is_scanned_whole_and_once(world: Files, clamd: Clamd) -> None:
+def test_a_clean_file_is_scanned_whole_and_once(patient: Files, clamd: Clamd) -> None:
     content = os.urandom(700_000)
-    (file,) = world.upload("ann", ("a.bin", content))
+    (file,) = patient.upload("ann", ("a.bin", content))
     assert file["state"] == "clean"
     assert clamd.scanned[-1] == 700_000
-    assert world.get("ann", f"{file['id']}/content").content == content
+    assert patient.get("ann", f"{file['id']}/content").content == content
     count = len(clamd.scanned)
-    assert world.upload("bob", ("b.bin", content))[0]["state"] == "clean"
+    assert patient.upload("bob", ("b.bin", content))[0]["state"] == "clean"
     assert len(clamd.scanned) == count
-    assert waiting(world) == []
+    assert waiting(patient) == []
 
 
-def test_what_is_infected_is_given_to_nobody_and_taken_by_no_message(world: Files) -> None:
-    (file,) = world.upload("ann", ("eicar.txt", EICAR))
+def test_what_is_infected_is_given_to_nobody_and_taken_by_no_message(patient: Files) -> None:
+    (file,) = patient.upload("ann", ("eicar.txt", EICAR))
     assert file["state"] == "infected"
-    answer = world.get("ann", f"{file['id']}/content")
+    answer = patient.get("ann", f"{file['id']}/content")
     assert (answer.status_code, answer.json()["code"]) == (403, "infected")
-    assert world.attach("m-1", file["id"]).json()["code"] == "infected"
-    assert world.upload("bob", ("again.txt", EICAR))[0]["state"] == "infected"
-    assert EICAR.decode() not in world.service.log
+    assert patient.attach("m-1", file["id"]).json()["code"] == "infected"
+    assert patient.upload("bob", ("again.txt", EICAR))[0]["state"] == "infected"
+    assert EICAR.decode() not in patient.service.log
 
 
 def test_a_file_is_withheld_until_the_scanner_has_answered(world: Files, clamd: Clamd) -> None:
@@ -124,7 +131,7 @@ def test_the_real_clamd_finds_what_its_database_names(s3: S3, tokens: TokenAutho
     argv = [find_program("clamd", "/usr/sbin"), f"--config-file={tmp_path / 'clamd.conf'}"]
     program = Program("clamd", argv, tmp_path, lambda: accepts(port), timeout=60).start()
     try:
-        env = {"CHAT_CLAMAV_HOST": "127.0.0.1", "CHAT_CLAMAV_PORT": str(port)}
+        env = {"CHAT_CLAMAV_HOST": "127.0.0.1", "CHAT_CLAMAV_PORT": str(port), "CHAT_SCAN_WAIT_SECONDS": "30"}
         with running_files(s3, tokens, tmp_path / "file", env) as world:
             assert world.upload("ann", ("a.bin", os.urandom(400_000)))[0]["state"] == "clean"
             assert world.upload("ann", ("b.txt", b"with a chatcluster marker in it"))[0]["state"] == "infected"

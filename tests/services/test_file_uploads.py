@@ -27,7 +27,7 @@ def world(s3: S3, tokens: TokenAuthority, tmp_path_factory: pytest.TempPathFacto
     env = {
         "CHAT_MAX_FILE_BYTES": str(64 * MIB),
         "CHAT_S3_PUBLIC_ENDPOINT": f"http://127.0.0.1:{s3.port}",
-        "CHAT_UPLOAD_IDLE_SECONDS": "2",
+        "CHAT_UPLOAD_IDLE_SECONDS": "4",
         "CHAT_QUOTA_FILES": "15",
         "CHAT_QUOTA_BYTES": str(40 * MIB),
     }

@@ -35,7 +35,7 @@ def gateway(
 
 
 async def test_the_document(gateway: Service) -> None:
-    async with httpx.AsyncClient(base_url=f"{gateway.url}/api/v1", timeout=20) as client:
+    async with httpx.AsyncClient(base_url=f"{gateway.url}/api/v1", timeout=30) as client:
         response = await client.get("/openapi.json")
         document = response.json()
         assert response.headers["content-type"] == "application/json"
@@ -53,7 +53,7 @@ async def test_the_document(gateway: Service) -> None:
 
 
 async def test_the_page(gateway: Service) -> None:
-    async with httpx.AsyncClient(base_url=f"{gateway.url}/api/v1", timeout=20) as client:
+    async with httpx.AsyncClient(base_url=f"{gateway.url}/api/v1", timeout=30) as client:
         response = await client.get("/docs")
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     [style] = re.findall(r"<style>(.*?)</style>", response.text, re.DOTALL)

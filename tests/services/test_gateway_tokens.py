@@ -56,7 +56,7 @@ def settings(own_redis: Redis, gateway_database: str, user_service: Service, ech
     others = {f"CHAT_{name}_URL": echo.url for name in ("MESSAGE", "FILE", "NOTIFICATION", "PRESENCE")}
     return {
         "CHAT_REDIS_URL": own_redis.url("gateway"),
-        "CHAT_REDIS_SECONDS": "0.5",
+        "CHAT_REDIS_SECONDS": "2",
         "CHAT_DATABASE_URL": gateway_database,
         "CHAT_USER_URL": user_service.url,
         "CHAT_TOKENS_PER_PERSON": "4",
@@ -81,7 +81,7 @@ def gateways(
 @pytest.fixture
 async def clients(gateways: list[Service]) -> AsyncIterator[list[httpx.AsyncClient]]:
     """A client of each replica."""
-    made = [httpx.AsyncClient(base_url=f"{gateway.url}/api/v1", timeout=20) for gateway in gateways]
+    made = [httpx.AsyncClient(base_url=f"{gateway.url}/api/v1", timeout=30) for gateway in gateways]
     yield made
     for client in made:
         await client.aclose()
@@ -138,7 +138,7 @@ async def test_a_token_is_made_used_listed_and_revoked(clients: list[httpx.Async
     gone = await clients[0].delete(f"/tokens/{made['id']}", headers=ada.headers)
     assert (gone.status_code, gone.content) == (204, b"")
     assert (await clients[0].get("/messages/x", headers=bearer(made))).status_code == 401
-    async with asyncio.timeout(5):  # heard of by the other replica within a moment
+    async with asyncio.timeout(30):  # heard of by the other replica within a moment
         while (await clients[1].get("/messages/x", headers=bearer(made))).status_code != 401:
             await asyncio.sleep(0.01)
     assert (await clients[1].get("/tokens", headers=ada.headers)).json() == {"items": [], "next_cursor": None}
@@ -154,7 +154,7 @@ async def test_the_access_token_of_a_revoked_token_ends_with_it(clients: list[ht
     for client in clients:
         assert (await client.get("/messages/x", headers=headers)).status_code == 200
     await clients[0].delete(f"/tokens/{made['id']}", headers=ada.headers)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         for client in clients:
             while (await client.get("/messages/x", headers=headers)).status_code != 401:
                 await asyncio.sleep(0.01)
@@ -208,10 +208,10 @@ async def test_there_are_only_so_many(client: httpx.AsyncClient) -> None:
 
 async def test_a_token_expires(client: httpx.AsyncClient) -> None:
     ada = await Person.register(client)
-    soon = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
+    soon = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
     made = await ada.token(client, "messages:read", expires_at=soon)
     assert (await client.get("/messages/x", headers=bearer(made))).status_code == 200
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await client.get("/messages/x", headers=bearer(made))).status_code != 401:
             await asyncio.sleep(0.1)
 
@@ -311,7 +311,7 @@ async def test_export_and_erasure(gateways: list[Service], clients: list[httpx.A
     async with httpx.AsyncClient() as stranger:
         assert (await stranger.get(f"{base}/export")).status_code == 401
         assert (await stranger.post(f"{base}/erase")).status_code == 401
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         for client in clients:
             while (await client.get("/messages/x", headers=bearer(made))).status_code != 401:
                 await asyncio.sleep(0.01)
@@ -324,7 +324,7 @@ async def test_an_ended_session_is_over_at_the_gateway(clients: list[httpx.Async
         assert (await client.get("/messages/x", headers=ada.headers)).status_code == 200
     async with Client.from_url(own_redis.url("user")) as redis:
         await signals.send(redis, "user_revoked", user_id=ada.user_id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         for client in clients:
             while (await client.get("/messages/x", headers=ada.headers)).status_code != 401:
                 await asyncio.sleep(0.01)
@@ -349,7 +349,7 @@ async def test_without_the_database_sessions_work(
 ) -> None:
     env = settings | {"CHAT_DATABASE_URL": "postgresql+asyncpg://x@127.0.0.1:1/x"}
     with running_service("gateway", tmp_path, env, jwks_file=tokens.jwks_file) as gateway:
-        async with httpx.AsyncClient(base_url=f"{gateway.url}/api/v1", timeout=20) as client:
+        async with httpx.AsyncClient(base_url=f"{gateway.url}/api/v1", timeout=30) as client:
             headers = tokens.authorization("ada")
             assert (await client.get("/messages/x", headers=headers)).status_code == 200
             assert (await client.get("/moderation/reports", headers=headers)).status_code == 200

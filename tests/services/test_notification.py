@@ -103,17 +103,20 @@ def test_more_messages_soon_after_come_in_one_mail(world: World) -> None:
     world.publish(world.event(ann, members, "one", conversation=tea))
     first = world.wait_for_mail(bob)
     again = [world.event(sender, members, text, conversation=tea) for sender, text in ((ann, "two"), (cid, "three"))]
-    world.publish(*again)
+    world.wait_until_handled(*again)
+    assert len(world.mails_of(bob)) == 1
+    world.end_window(bob)
     second = world.wait_for_mail(bob, 2)
     assert second.message["Subject"] == "2 messages in Tea"
     assert re.search("Ann wrote in Tea:.*> two.*Cid wrote in Tea:.*> three", second.text, re.DOTALL)
     assert second.message["References"] == first.message["References"]
     assert second.message["Message-ID"] != first.message["Message-ID"]
 
-    world.publish(
+    world.wait_until_handled(
         world.event(ann, [ann, bob], "alone"),
         *(world.event(cid, members, f"n{n}", conversation=tea) for n in range(30)),
     )
+    world.end_window(bob)
     third = world.wait_for_mail(bob, 3)
     assert third.message["Subject"] == "31 messages"
     assert third.message["References"] != first.message["References"]

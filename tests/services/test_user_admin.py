@@ -58,7 +58,7 @@ def accounts(
 @pytest.fixture
 async def client(accounts: Accounts) -> AsyncIterator[httpx.AsyncClient]:
     """A client of that service."""
-    async with httpx.AsyncClient(base_url=f"{accounts.service.url}/api/v1", timeout=20) as client:
+    async with httpx.AsyncClient(base_url=f"{accounts.service.url}/api/v1", timeout=30) as client:
         yield client
 
 

@@ -132,6 +132,6 @@ async def test_the_others_hear_of_it(redis: Redis, people: list[Person]) -> None
     await ada.ask(bob)
     expected = {b"kind": b"relations_changed", b"user_id": ada.id.encode(), b"other_id": bob.id.encode()}
     async with RedisClient.from_url(redis.url("message")) as reader:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while expected not in [fields for _, fields in cast("Any", await reader.xrange(signals.STREAM))]:
                 await asyncio.sleep(0.02)

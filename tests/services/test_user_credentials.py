@@ -12,7 +12,7 @@ import pytest
 from chatcluster_testing.account_peers import AccountPeers, running_accounts
 from chatcluster_testing.accounts import PASSWORD, bearer, becomes_unauthorized, eventually, fresh_name, register
 from chatcluster_testing.postgres import Postgres
-from chatcluster_testing.process import Service
+from chatcluster_testing.process import Service, wait_until
 from chatcluster_testing.tokens import TokenAuthority
 from chatcluster_user.credentials import totp
 
@@ -44,7 +44,7 @@ def peers(accounts: tuple[Service, AccountPeers]) -> AccountPeers:
 @pytest.fixture
 async def client(accounts: tuple[Service, AccountPeers]) -> AsyncIterator[httpx.AsyncClient]:
     """A client of that service."""
-    async with httpx.AsyncClient(base_url=f"{accounts[0].url}/api/v1", timeout=10) as client:
+    async with httpx.AsyncClient(base_url=f"{accounts[0].url}/api/v1", timeout=30) as client:
         yield client
 
 
@@ -177,7 +177,10 @@ class Authenticator:
         self._secret, self._offsets = secret, [1, 0, -1]
 
     def code(self) -> str:
-        return totp.code(self._secret, int(time.time()) // totp.STEP_SECONDS + self._offsets.pop())
+        offset = self._offsets.pop()
+        if offset < 0:  # a code of the past is taken until the present one ends: it must not end on the way
+            wait_until(lambda: time.time() % totp.STEP_SECONDS < totp.STEP_SECONDS - 5, "a code that lasts")
+        return totp.code(self._secret, int(time.time()) // totp.STEP_SECONDS + offset)
 
 
 async def enrol(client: httpx.AsyncClient, who: dict[str, Any]) -> tuple[Authenticator, list[str]]:

@@ -123,7 +123,7 @@ async def test_a_database_that_comes_back_needs_nobody(
         migration = service_program("user", tmp_path / "m", env, jwks_file=tokens.jwks_file, args=["migrate"]).program
         assert migration.spawn().wait() == 0, migration.log
         with running_service("user", tmp_path / "user", env, jwks_file=tokens.jwks_file) as service:
-            async with httpx.AsyncClient(base_url=service.url, timeout=20) as client:
+            async with httpx.AsyncClient(base_url=service.url, timeout=30) as client:
                 signed_in = (await client.post("/api/v1/auth/register", json=account("ada"))).json()
                 headers = {"Authorization": f"Bearer {signed_in['access_token']}"}
                 own.program.stop(by=signal.SIGQUIT)  # no goodbye to anybody
@@ -132,7 +132,7 @@ async def test_a_database_that_comes_back_needs_nobody(
                     response = await client.get("/api/v1/users/me", headers=headers)
                     assert (response.status_code, response.json()["code"]) == (503, "unavailable")
                     assert response.headers["retry-after"]
-                    assert time.monotonic() - started < 5
+                    assert time.monotonic() - started < 10
                 assert (await client.get("/readyz")).status_code == 503
                 assert (await client.get("/livez")).status_code == 200
                 assert (await client.get("/api/v1/auth/jwks.json")).status_code == 200

@@ -29,7 +29,7 @@ async def test_without_redis_people_sign_in_and_no_revocation_is_lost(
         database = postgres.clone_database(migrated_database)
         env = user_environment(database) | {"CHAT_REDIS_URL": redis.url("user")}
         with running_service("user", tmp_path, env, jwks_file=tokens.jwks_file) as service:
-            async with httpx.AsyncClient(base_url=f"{service.url}/api/v1", timeout=10) as client:
+            async with httpx.AsyncClient(base_url=f"{service.url}/api/v1", timeout=30) as client:
                 ada = await register(client)
                 cheap = PasswordHasher(time_cost=1, memory_cost=32, parallelism=1).hash(PASSWORD)
                 postgres.execute(f"UPDATE users SET password_hash = '{cheap}'", database)  # noqa: S608
@@ -63,7 +63,7 @@ async def test_what_a_dead_replica_left_is_done_by_another(
         dying = service_program("user", tmp_path / "dying", env, jwks_file=tokens.jwks_file)
         dying.program.start()
         peers.failing.update(SERVICES)
-        async with httpx.AsyncClient(base_url=f"{dying.url}/api/v1", timeout=10) as client:
+        async with httpx.AsyncClient(base_url=f"{dying.url}/api/v1", timeout=30) as client:
             people = [await register(client) for _ in range(3)]
             gone = people[0]
             erased = await client.request("DELETE", "/users/me", json={"password": PASSWORD}, headers=bearer(gone))
@@ -75,7 +75,7 @@ async def test_what_a_dead_replica_left_is_done_by_another(
         with running_service("user", tmp_path / "other", env, jwks_file=tokens.jwks_file):
             for person in people[1:]:
                 address = person["user"]["email"]
-                await eventually(lambda a=address: bool(peers.mails_to(a, "verify_email")), "the mail", seconds=20)
+                await eventually(lambda a=address: bool(peers.mails_to(a, "verify_email")), "the mail")
             done = "SELECT count(*) FROM erasures WHERE finished_at IS NOT NULL"
             await eventually(lambda: postgres.execute(done, database) == "1", "the erasure")
             left = "SELECT count(*) FROM outbox"

@@ -30,7 +30,7 @@ def bearer(tokens: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {tokens['access_token']}"}
 
 
-async def becomes_unauthorized(client: httpx.AsyncClient, tokens: dict[str, Any], seconds: float = 10.0) -> bool:
+async def becomes_unauthorized(client: httpx.AsyncClient, tokens: dict[str, Any], seconds: float = 30.0) -> bool:
     """Whether the access token is refused before long, which is when the service has heard of its end."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -40,7 +40,7 @@ async def becomes_unauthorized(client: httpx.AsyncClient, tokens: dict[str, Any]
     return False
 
 
-async def eventually(condition: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
+async def eventually(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
     """Wait for something that happens a moment after an answer; `AssertionError` naming `what` when it does not."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -162,7 +162,7 @@ class Device:
                 inbox.add(message)
             pending = {c: inbox.last_seq(c) for c in answer["more"]}
 
-    async def wait_for(self, event: str, match: Callable[[Any], bool], seconds: float = 15.0) -> Any:
+    async def wait_for(self, event: str, match: Callable[[Any], bool], seconds: float = 30.0) -> Any:
         """The first event of that name that matches, past ones included."""
         async with asyncio.timeout(seconds):
             while True:

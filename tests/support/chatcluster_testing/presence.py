@@ -33,10 +33,10 @@ class Device:
 
     async def call(self, event: str, **data: Any) -> dict[str, Any]:
         """The acknowledgement."""
-        answer: Any = await self._client.call(event, data, timeout=10)
+        answer: Any = await self._client.call(event, data, timeout=30)
         return answer
 
-    async def told(self, event: str, *, after: int = 0, seconds: float = 15.0, **fields: Any) -> dict[str, Any]:
+    async def told(self, event: str, *, after: int = 0, seconds: float = 30.0, **fields: Any) -> dict[str, Any]:
         """The first event of that name, past ones after the index `after` included, whose data has `fields`."""
         async with asyncio.timeout(seconds):
             while True:
@@ -122,7 +122,7 @@ def running_presence(redis: Redis, tokens: TokenAuthority, folder: Path) -> Iter
             "CHAT_USER_URL": peers.url,
             "CHAT_LEAVE_GRACE_SECONDS": "0.2",
             "CHAT_HEARTBEAT_SECONDS": "0.5",
-            "CHAT_DEAD_AFTER_SECONDS": "2.5",
+            "CHAT_DEAD_AFTER_SECONDS": "6",
         }
         services = [service_program("presence", folder / n, env, jwks_file=tokens.jwks_file) for n in ("1", "2")]
         for service in services:
