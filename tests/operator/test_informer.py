@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from chatcluster_operator.kube import KINDS, Client, Kind, Object
 from chatcluster_operator.metrics import REGISTRY
 from chatcluster_operator.observe import Informer
-from chatcluster_operator.observe.informer import Listing
+from chatcluster_operator.observe.informer import SILENCE, Listing
 from chatcluster_testing.control_plane import ControlPlane
+from chatcluster_testing.faulty_api import faulty
 from chatcluster_testing.process import free_port
 
 CONFIG_MAPS = KINDS["ConfigMap"]
@@ -118,11 +120,11 @@ def namespace(plane: ControlPlane, request: pytest.FixtureRequest) -> str:
 
 @contextlib.asynccontextmanager
 async def informed(
-    client: Client, namespace: str, kind: Kind = CONFIG_MAPS
+    client: Client, namespace: str, kind: Kind = CONFIG_MAPS, *, patience: float = SILENCE
 ) -> AsyncIterator[tuple[Informer, Recorder]]:
     """A running informer of the labelled objects in one namespace."""
     recorder = Recorder()
-    informer = Informer(client, kind, recorder, selector=SELECTOR, namespace=namespace)
+    informer = Informer(client, kind, recorder, selector=SELECTOR, namespace=namespace, patience=patience)
     task = asyncio.create_task(informer.run())
     try:
         async with asyncio.timeout(15):
@@ -140,9 +142,9 @@ class ConfigMaps:
         self._api = plane.api
         self._path = CONFIG_MAPS.path(namespace)
 
-    async def create(self, name: str, **labels: str) -> Object:
+    async def create(self, name: str, data: str = "value", **labels: str) -> Object:
         """Make one; without labels it gets those that the informer selects."""
-        body = {"metadata": {"name": name, "labels": labels or LABELS}, "data": {"key": "value"}}
+        body = {"metadata": {"name": name, "labels": labels or LABELS}, "data": {"key": data}}
         return await asyncio.to_thread(self._api.create, self._path, body)
 
     async def delete(self, name: str) -> None:
@@ -235,3 +237,33 @@ def definition() -> Object:
         "metadata": {"name": "things.example.com"},
         "spec": {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]},
     }
+
+
+async def test_a_watch_that_falls_silent_is_listed_anew(
+    plane: ControlPlane, namespace: str, config_maps: ConfigMaps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection stands and nothing comes, not even bookmarks."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    labels = {"kind": "ConfigMap"}
+    before = REGISTRY.get_sample_value("chatcluster_operator_deaf_watches_total", labels) or 0
+    with faulty(plane) as api:
+        api.deaf = lambda _: True
+        monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig("silent", server=api.url)))
+        client = await Client.connect()
+        try:
+            async with informed(client, namespace, patience=1.0) as (informer, recorder):
+                await config_maps.create("unheard-of")
+                await recorder.until({"unheard-of"})
+                assert informer.silence() < 15
+        finally:
+            await client.close()
+    assert (REGISTRY.get_sample_value("chatcluster_operator_deaf_watches_total", labels) or 0) > before
+
+
+async def test_an_object_of_any_size_is_taken(client: Client, namespace: str, config_maps: ConfigMaps) -> None:
+    whole = replace(CONFIG_MAPS, metadata_only=False)
+    async with informed(client, namespace, whole) as (_, recorder):
+        await config_maps.create("large", data="x" * 900_000)
+        await recorder.until({"large"})
+        assert len(recorder.bodies[-1]["data"]["key"]) == 900_000

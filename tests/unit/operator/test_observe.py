@@ -1,13 +1,24 @@
 """What is kept of objects, and when a worker is woken by them."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcluster_operator.decide import Child, Key
-from chatcluster_operator.observe import Backoff, Cache, CatalogueError, Owner, child_of, fields_digest, pod_of
+from chatcluster_operator.kube import Client
+from chatcluster_operator.observe import (
+    Backoff,
+    Cache,
+    CatalogueError,
+    Observer,
+    Owner,
+    child_of,
+    fields_digest,
+    pod_of,
+)
+from chatcluster_operator.observe.informer import Listing
 from chatcluster_operator.observe.observer import parse_catalogue
 
 OWNER = Owner("chat", "demo")
@@ -156,3 +167,46 @@ def test_the_catalogue_is_read_or_refused_by_release() -> None:
     for text in ("- a", "", "a: ["):
         with pytest.raises(CatalogueError, match=r"'1\.0'"):
             parse_catalogue({"1.0": text})
+
+
+class Silent:
+    """A client that was last answered so many seconds ago."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def silence(self) -> float:
+        return self._seconds
+
+
+@pytest.mark.parametrize(("server", "deaf"), [(1.0, True), (60.0, False)])
+def test_a_watch_is_deaf_only_where_the_server_speaks(
+    server: float, deaf: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an API server every watch is silent, and starting again would mend none."""
+    monkeypatch.setattr("chatcluster_operator.observe.observer.DEAF_SECONDS", -1.0)
+    observer = Observer(
+        cast(Client, Silent(server)),
+        namespace="system",
+        watched=["a", "b"],
+        seen=print,
+        gone=print,
+        changed=print,
+        catalogue_changed=print,
+        apis_changed=print,
+    )
+    assert ("ChatCluster" in observer.deaf()) is deaf
+
+
+@pytest.mark.parametrize(
+    ("listing", "gone"),
+    [
+        (Listing(None, 10, {("chat", "other")}), True),
+        (Listing(None, 10, {("chat", "demo")}), False),
+        (Listing("elsewhere", 10, set()), False),
+        (Listing("chat", 10, set()), True),
+        (Listing(None, 6, set()), False),
+    ],
+)
+def test_what_a_list_lacks_is_gone_unless_it_is_younger(listing: Listing, gone: bool) -> None:
+    assert listing.lacks("chat", "demo", 7) is gone
