@@ -83,6 +83,7 @@ def test_columns_show_what_matters():
         "Version",
         "Ready",
         "Reason",
+        "Users",
         "URL",
         "Age",
     ]

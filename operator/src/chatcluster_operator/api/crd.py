@@ -25,11 +25,18 @@ _PRINTER_COLUMNS = [
     {"name": "Version", "type": "string", "jsonPath": ".spec.version"},
     {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status'},
     {"name": "Reason", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].reason'},
+    {"name": "Users", "type": "integer", "jsonPath": ".status.connections.message"},
     {"name": "URL", "type": "string", "jsonPath": ".status.url"},
     {
         "name": "Message",
         "type": "string",
         "jsonPath": '.status.conditions[?(@.type=="Ready")].message',
+        "priority": 1,
+    },
+    {
+        "name": "Operation",
+        "type": "string",
+        "jsonPath": '.status.conditions[?(@.type=="Progressing")].message',
         "priority": 1,
     },
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},

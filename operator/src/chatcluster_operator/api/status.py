@@ -42,6 +42,29 @@ class ComponentStatus(Model):
     """Replicas that are ready."""
     wanted: Annotated[int, Field(ge=0)] = 0
     """Replicas that there should be."""
+    updated: Annotated[int, Field(ge=0)] = 0
+    """Replicas that run the latest configuration and image."""
+    image: Annotated[str, StringConstraints(max_length=512)] | None = None
+    """Image that its replicas run, or are being changed to."""
+    reason: Annotated[str, StringConstraints(max_length=63)] = "Starting"
+    """State in one word: Ready, RollingOut, Starting, Hibernated, Waiting, or what is wrong with it."""
+    message: Annotated[str, StringConstraints(max_length=4096)] | None = None
+    """What is wrong and what to do about it, where something is."""
+
+
+class Endpoints(Model):
+    """Addresses of the parts of a ChatCluster."""
+
+    api: Annotated[str, StringConstraints(max_length=512)]
+    """REST API; paths of docs/contract.md follow it."""
+    files: Annotated[str, StringConstraints(max_length=512)]
+    """Uploads and downloads."""
+    realtime: Annotated[str, StringConstraints(max_length=512)]
+    """Socket.IO of conversations and messages."""
+    presence: Annotated[str, StringConstraints(max_length=512)]
+    """Socket.IO of who is there and who is typing."""
+    internal: Annotated[str, StringConstraints(max_length=512)]
+    """The edge from inside the Kubernetes cluster; the same paths lead to the same parts."""
 
 
 class InventoryItem(Model):
@@ -140,7 +163,12 @@ class ChatClusterStatus(Model):
     version: Annotated[str, StringConstraints(max_length=63)] | None = None
     """Release that all components run; during a change, the one before it."""
     url: Annotated[str, StringConstraints(max_length=253)] | None = None
-    """Address of the edge."""
+    """Address under which people reach the edge."""
+    endpoints: Endpoints | None = None
+    """Addresses of its parts."""
+    connections: Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(max_length=16)] | None = None
+    """Sockets connected now, by service: message has one for each device that is online. Counted once a minute at most
+    and told when it has changed by more than a twentieth; a service that cannot be asked is left out."""
     conditions: Annotated[
         list[Condition],
         Field(

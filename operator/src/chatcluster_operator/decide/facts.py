@@ -40,6 +40,8 @@ class Facts:
     """The release that the manifests lead to; None when there is none to apply."""
     operation: Operation | None = None
     """The change of release under way."""
+    sockets: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Connected sockets by service, as last counted; a service that cannot be asked is absent."""
 
     @cached_property
     def workloads(self) -> Mapping[str, Workload]:

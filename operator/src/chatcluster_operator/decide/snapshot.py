@@ -30,6 +30,8 @@ class Workload:
     """Enough replicas are ready to serve."""
     image: str = ""
     """Image of its first container."""
+    storage: str = ""
+    """Size of each of its volumes, as claimed when it was made; empty when it has none."""
 
     @property
     def rolled_out(self) -> bool:
@@ -65,6 +67,10 @@ class Pod:
     reason: str = ""
     """One of the reasons in `decide.verdict.POD_REASONS`; empty when nothing is known to be wrong."""
     message: str = ""
+    ready: bool = False
+    """Serves."""
+    address: str = ""
+    """Its IP address, once it has one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from chatcluster_operator.api import ChatClusterStatus, ComponentStatus, Condition, ConditionStatus
+from chatcluster_operator.api import ChatClusterStatus, Condition, ConditionStatus
+from chatcluster_operator.decide.component import component_status
 from chatcluster_operator.decide.conditions import judge
 from chatcluster_operator.decide.facts import Facts
+from chatcluster_operator.decide.sockets import told
 from chatcluster_operator.decide.verdict import Verdict
+from chatcluster_operator.desired.endpoints import endpoints
 
 
 def report(facts: Facts) -> dict[str, Any]:
@@ -24,7 +27,9 @@ def report(facts: Facts) -> dict[str, Any]:
             version=facts.release if _complete(facts, verdicts) else cluster.status.get("version"),
             url=facts.url,
             conditions=_conditions(verdicts, cluster.generation, cluster.status, facts.now),
-            components=_components(facts),
+            endpoints=endpoints(cluster),
+            connections=told(cluster.status.get("connections") or {}, facts.sockets) or None,
+            components=[component_status(facts, component) for component in facts.components],
             operation=facts.operation,
             inventory=list(facts.inventory),
         )
@@ -66,18 +71,6 @@ def _complete(facts: Facts, verdicts: Sequence[Verdict]) -> bool:
         and holds["Ready"]
         and not holds["Progressing"]
     )
-
-
-def _components(facts: Facts) -> list[ComponentStatus]:
-    return [
-        ComponentStatus(
-            name=component.name,
-            ready=workload.ready if workload else 0,
-            wanted=workload.wanted if workload else component.replicas,
-        )
-        for component in facts.components
-        for workload in [facts.workloads.get(component.name)]
-    ]
 
 
 def _conditions(verdicts: Sequence[Verdict], generation: int, previous: Mapping[str, Any], now: str) -> list[Condition]:

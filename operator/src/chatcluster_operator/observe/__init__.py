@@ -5,6 +5,7 @@ from chatcluster_operator.observe.informer import Backoff, Informer
 from chatcluster_operator.observe.observer import ANSWERS_SECONDS, CatalogueError, Observer
 from chatcluster_operator.observe.project import child_of, fields_digest, owner_of, pod_of
 from chatcluster_operator.observe.references import References, look_up
+from chatcluster_operator.observe.sockets import Sockets, SocketScraper
 
 __all__ = [
     "ANSWERS_SECONDS",
@@ -15,6 +16,8 @@ __all__ = [
     "Observer",
     "Owner",
     "References",
+    "SocketScraper",
+    "Sockets",
     "child_of",
     "fields_digest",
     "look_up",

@@ -60,17 +60,27 @@ def _workload(body: Mapping[str, Any]) -> Workload:
         current=current,
         available=enough and ready > 0,
         image=str(spec.get("template", {}).get("spec", {}).get("containers", [{}])[0].get("image", "")),
+        storage=_storage(spec),
     )
 
 
+def _storage(spec: Mapping[str, Any]) -> str:
+    for claim in spec.get("volumeClaimTemplates", []):
+        return str(claim["spec"].get("resources", {}).get("requests", {}).get("storage", ""))
+    return ""
+
+
 def pod_of(body: Mapping[str, Any]) -> Pod:
-    """What is kept of a pod: its component and what keeps it from running."""
-    metadata = body["metadata"]
+    """What is kept of a pod: its component, where it is, and what keeps it from running."""
+    metadata, status = body["metadata"], body.get("status", {})
     reason, message = _trouble(body)
     return Pod(
         uid=metadata["uid"],
         version=int(metadata["resourceVersion"]),
         component=metadata.get("labels", {}).get(LABEL_COMPONENT, ""),
+        ready="deletionTimestamp" not in metadata
+        and any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions", [])),
+        address=str(status.get("podIP", "")),
         reason=reason,
         message=message,
     )

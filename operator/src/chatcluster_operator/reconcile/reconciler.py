@@ -7,7 +7,7 @@ import structlog
 from chatcluster_operator import metrics
 from chatcluster_operator.act import Actor, Events
 from chatcluster_operator.kube import Object
-from chatcluster_operator.observe import Observer, Owner
+from chatcluster_operator.observe import Observer, Owner, SocketScraper
 from chatcluster_operator.reconcile.worker import Worker
 
 
@@ -17,6 +17,7 @@ class Reconciler:
     def __init__(self, *, concurrency: int, resync: float) -> None:
         self._limit = asyncio.Semaphore(concurrency)
         self._resync = resync
+        self._scraper = SocketScraper()
         self._workers: dict[Owner, tuple[Worker, asyncio.Task[None]]] = {}
         self._log = structlog.get_logger(__name__)
         metrics.WORKERS.set_function(lambda: len(self._workers))
@@ -43,6 +44,7 @@ class Reconciler:
             events=self._events,
             limit=self._limit,
             resync=self._resync,
+            scraper=self._scraper,
         )
         task = asyncio.create_task(worker.run(), name=f"worker {owner.namespace}/{owner.name}")
         self._workers[owner] = (worker, task)
@@ -79,6 +81,7 @@ class Reconciler:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._scraper.close()
 
     def _end(self, owner: Owner) -> None:
         known = self._workers.pop(owner, None)

@@ -35,7 +35,7 @@ from chatcluster_operator.decide.plan import fingerprints
 from chatcluster_operator.desired import Inputs, Manifest, components, credentials_name, manifests, public_url
 from chatcluster_operator.kube import KINDS, ApiError, Object
 from chatcluster_operator.kube.client import CONNECTION_ERRORS
-from chatcluster_operator.observe import Backoff, Observer, Owner
+from chatcluster_operator.observe import Backoff, Observer, Owner, Sockets, SocketScraper
 from chatcluster_operator.reconcile.inputs import Gathered, Gatherer
 
 SETTLE: Final = 0.1
@@ -72,6 +72,7 @@ class Worker:
         events: Events,
         limit: asyncio.Semaphore,
         resync: float,
+        scraper: SocketScraper,
     ) -> None:
         self._owner = owner
         self._body = body
@@ -82,6 +83,7 @@ class Worker:
         self._resync = resync
         self._log = structlog.get_logger(__name__)
         self._gatherer = Gatherer(observer, owner)
+        self._sockets = Sockets(scraper, self.wake)
         self._applied: dict[Key, Applied] = {}
         self._immutable: dict[Key, str] = {}
         self._made: tuple[tuple[int, Inputs], list[tuple[Manifest, str]]] | None = None
@@ -114,6 +116,12 @@ class Worker:
     async def run(self) -> None:
         """Look, and wait, until the ChatCluster is gone."""
         structlog.contextvars.bind_contextvars(namespace=self._owner.namespace, chatcluster=self._owner.name)
+        try:
+            await self._watch_over()
+        finally:
+            self._sockets.close()
+
+    async def _watch_over(self) -> None:
         await self._observer.wait_synced()
         delay, spacing = self._resync, SETTLE
         while True:
@@ -200,6 +208,7 @@ class Worker:
             inventory=_inventory(cluster, keys, after, inventory, outcome),
             release=gathered.release,
             operation=gathered.operation,
+            sockets=self._sockets.look(after.pods),
             url=public_url(cluster),
             now=_now(),
         )

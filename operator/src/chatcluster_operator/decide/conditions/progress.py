@@ -1,5 +1,6 @@
 """Whether the world is still on its way to what the spec asks."""
 
+from chatcluster_operator.decide.conditions.upgrading import upgrading
 from chatcluster_operator.decide.facts import Facts
 from chatcluster_operator.decide.verdict import Verdict
 
@@ -9,6 +10,9 @@ def progressing(facts: Facts) -> Verdict:
     if facts.cluster.spec.hibernated:
         left = sorted({pod.component for pod in facts.snapshot.pods.values()})
         return _under_way("Hibernating", f"Waiting for the end of {', '.join(left)}.") if left else _settled()
+    change = upgrading(facts)
+    if change.holds:
+        return _under_way(change.reason, change.message)
     if facts.plan.held:
         return Verdict("Progressing", False, "Waiting", "Waiting for what the spec refers to.")
     workloads = facts.workloads

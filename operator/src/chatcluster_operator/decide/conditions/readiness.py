@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 
 from chatcluster_operator.api import EDGE, SERVICES, STORES
+from chatcluster_operator.decide.component import serves, troubles
 from chatcluster_operator.decide.facts import Facts
-from chatcluster_operator.decide.snapshot import Pod
-from chatcluster_operator.decide.verdict import POD_REASONS, Verdict, join
+from chatcluster_operator.decide.verdict import Verdict, join
 from chatcluster_operator.desired import Component
 
 
@@ -49,19 +49,6 @@ def _group(kind: str, names: Collection[str], facts: Facts) -> Verdict:
         return Verdict(kind, False, troubled[0].reason, join(lines))
     counts = ", ".join(_count(facts, item) for item in waiting)
     return Verdict(kind, False, "Starting", f"Waiting for {counts}.")
-
-
-def serves(facts: Facts, component: Component) -> bool:
-    """Whether enough replicas of the component are ready."""
-    workload = facts.workloads.get(component.name)
-    return workload is not None and workload.available
-
-
-def troubles(facts: Facts, components: Collection[str]) -> list[Pod]:
-    """Pods of these components that something keeps from running, the most telling first."""
-    named = sorted(facts.snapshot.pods.items())
-    found = [pod for _, pod in named if pod.component in components and pod.reason]
-    return sorted(found, key=lambda pod: POD_REASONS.index(pod.reason))
 
 
 def _count(facts: Facts, component: Component) -> str:
