@@ -1,7 +1,9 @@
 """A real API server with etcd, and a controller manager that collects garbage, as processes on loopback ports.
 
-No node, no scheduler and no workload controller: a test says itself how far a Deployment has come. CHATCLUSTER_PROGRAMS
-names the folder of the programs; without it they come from the local cluster's cache, which is filled first.
+Without nodes there is no workload controller either: a test says itself how far a Deployment has come. With nodes,
+which kwok fakes, workloads get their pods and these become ready; there is no scheduler, so each pod must name its
+node. CHATCLUSTER_PROGRAMS names the folder of the programs; without it they come from the local cluster's cache, which
+is filled first.
 """
 
 import contextlib
@@ -25,9 +27,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from chatcluster_local.programs import ensure_programs
 from chatcluster_local.progress import Progress
+from chatcluster_testing.fake_nodes import write_stages
 from chatcluster_testing.process import Program, free_port
 
 Object = dict[str, Any]
+
+
+_CONTROLLERS = ("garbage-collector-controller", "namespace-controller", "serviceaccount-controller")
+_WORKLOAD_CONTROLLERS = ("deployment-controller", "replicaset-controller", "statefulset-controller", "job-controller")
 
 
 def program(name: str) -> Path:
@@ -71,10 +78,12 @@ class Api:
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise OSError(f"{method} {path}: {error!r}") from error
-        answer: Object = json.loads(text or b"{}")
         if response.status >= 400:
-            raise ApiRefusalError(response.status, str(answer.get("message", text)))
-        return answer
+            # Of a kind that it does not know yet, the server says so in plain text.
+            with contextlib.suppress(ValueError):
+                text = json.loads(text).get("message", text)
+            raise ApiRefusalError(response.status, str(text))
+        return json.loads(text or b"{}")
 
     def close(self) -> None:
         """Close all connections; the next call opens one anew."""
@@ -117,6 +126,8 @@ class ControlPlane:
     """etcd, the API server and the controller manager."""
 
     folder: Path
+    nodes: int = 0
+    """Fake nodes, called `fake-0` and so on."""
     port: int = field(default_factory=free_port)
     _token: str = field(default_factory=lambda: secrets.token_hex(16))
     _programs: list[Program] = field(default_factory=list)
@@ -192,12 +203,20 @@ class ControlPlane:
             "--bind-address=127.0.0.1",
             f"--cert-dir={self.folder / 'controller-certs'}",
             "--leader-elect=false",
-            "--controllers=garbage-collector-controller,namespace-controller",
+            f"--controllers={','.join(_CONTROLLERS + (_WORKLOAD_CONTROLLERS if self.nodes else ()))}",
+            "--kube-api-qps=500",
+            "--kube-api-burst=1000",
         ]
         self._run("etcd", etcd, lambda: _healthy(f"http://127.0.0.1:{etcd_port}/health"))
         self._run("kube-apiserver", server, self._ready)
         controllers.append(f"--kubeconfig={self.kubeconfig('admin')}")
         self._run("kube-controller-manager", controllers, lambda: True)
+        if self.nodes:
+            kwok = ["--manage-all-nodes", f"--server-address=127.0.0.1:{free_port()}", "--v=WARN"]
+            kwok += [f"--kubeconfig={self.kubeconfig('kwok')}", f"--config={write_stages(self.folder)}"]
+            self._run("kwok", [str(program("kwok")), *kwok], lambda: True)
+            for number in range(self.nodes):
+                self.api.create("/api/v1/nodes", {"metadata": {"name": f"fake-{number}"}})
 
     def stop(self) -> None:
         """Stop them, the last started first."""
@@ -231,9 +250,9 @@ def _healthy(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[ControlPlane]:
+def running(folder: Path, *, nodes: int = 0) -> Iterator[ControlPlane]:
     """A control plane for as long as the block lasts."""
-    plane = ControlPlane(folder)
+    plane = ControlPlane(folder, nodes)
     try:
         plane.start()
         yield plane

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatcluster_operator import install
+from chatcluster_operator.api import EDGE, SERVICES, STORES
 from chatcluster_operator.kube import CHATCLUSTER, CHILD_KINDS, KINDS, Kind
 from chatcluster_testing.control_plane import Api, ApiRefusalError, ControlPlane, until
 from chatcluster_testing.process import Program, answers, free_port
@@ -210,3 +211,10 @@ def new_room(plane: ControlPlane) -> Iterator[Room]:
     for item in api.items(CHATCLUSTER.path(name)):
         api.delete(CHATCLUSTER.path(name, item["metadata"]["name"]))
     api.delete(f"/api/v1/namespaces/{name}")
+
+
+def on_fake_node(number: int) -> Object:
+    """What a spec needs for its pods to be on the node `fake-<number>`, as no scheduler puts them anywhere."""
+    where: Object = {"podOverride": {"spec": {"nodeName": f"fake-{number}"}}}
+    services = dict.fromkeys(SERVICES, where)
+    return {"services": services, **dict.fromkeys((*STORES, EDGE), where)}
