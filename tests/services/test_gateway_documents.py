@@ -15,22 +15,22 @@ from chatcluster_testing.tokens import TokenAuthority
 
 
 @pytest.fixture(scope="module")
-def gateway(
-    redis: Redis,
-    gateway_database: str,
-    user_service: Service,
-    tokens: TokenAuthority,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Service]:
+def settings(redis: Redis, gateway_database: str, user_service: Service) -> dict[str, str]:
     """A gateway before the user service; nobody is where the others should be."""
     nobody = f"http://127.0.0.1:{free_port()}"
-    env = {f"CHAT_{name}_URL": nobody for name in ("MESSAGE", "FILE", "NOTIFICATION", "PRESENCE")} | {
+    return {f"CHAT_{name}_URL": nobody for name in ("MESSAGE", "FILE", "NOTIFICATION", "PRESENCE")} | {
         "CHAT_USER_URL": user_service.url,
         "CHAT_REDIS_URL": redis.url("gateway"),
         "CHAT_DATABASE_URL": gateway_database,
     }
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    settings: dict[str, str], tokens: TokenAuthority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     folder: Path = tmp_path_factory.mktemp("gateway")
-    with running_service("gateway", folder, env, jwks_file=tokens.jwks_file) as service:
+    with running_service("gateway", folder, settings, jwks_file=tokens.jwks_file) as service:
         yield service
 
 
@@ -65,3 +65,23 @@ async def test_the_page(gateway: Service) -> None:
     assert "/api/v1/auth/login" in response.text
     anchors = set(re.findall(r'href="#([^"]+)"', response.text))
     assert anchors <= set(re.findall(r'id="([^"]+)"', response.text))
+
+
+async def test_services_that_are_left_out_are_in_no_document_and_say_so(
+    settings: dict[str, str], tokens: TokenAuthority, tmp_path: Path
+) -> None:
+    without = {name: url for name, url in settings.items() if name not in {"CHAT_FILE_URL", "CHAT_NOTIFICATION_URL"}}
+    with running_service("gateway", tmp_path, without, jwks_file=tokens.jwks_file) as gateway:
+        async with httpx.AsyncClient(base_url=f"{gateway.url}/api/v1", timeout=30) as client:
+            assert (await client.get("/openapi.json")).json()["x-unavailable"] == ["message", "presence"]
+            for headers in ({}, tokens.authorization("ada")):
+                for path, service in (
+                    ("/files", "file"),
+                    ("/files/uploads/x", "file"),
+                    ("/notifications", "notification"),
+                    ("/notifications/preferences", "notification"),
+                ):
+                    answer = await client.get(path, headers=headers)
+                    assert (answer.status_code, answer.json()["code"]) == (404, "not_installed")
+                    assert answer.json()["detail"] == f"This ChatCluster has no {service} service."
+            assert (await client.get("/filesystem")).json()["code"] == "not_found"

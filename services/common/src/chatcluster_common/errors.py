@@ -92,6 +92,11 @@ def not_found(what: str) -> Problem:
     return Problem(404, "not_found", f"There is no such {what}, or you have no access to it.")
 
 
+def not_installed(service: str) -> Problem:
+    """404 for what a service would answer that this ChatCluster does without."""
+    return Problem(404, "not_installed", f"This ChatCluster has no {service} service.")
+
+
 def conflict(code: str, detail: str) -> Problem:
     """409, for a request that contradicts what is stored."""
     return Problem(409, code, detail)

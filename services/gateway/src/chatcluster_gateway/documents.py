@@ -62,7 +62,7 @@ class Documents:
                 return
             answered = await asyncio.gather(*(self._fetch(service) for service in self._clients))
             self._known["gateway"] = self._own()
-            document = merge(self._known)
+            document = merge(self._known, {"gateway", *self._clients})
             self._json = _rendered(orjson.dumps(document))
             self._page = _rendered(page.render(document))
             self._fresh_until = self._now() + (_FRESH_SECONDS if all(answered) else _RETRY_SECONDS)

@@ -47,12 +47,13 @@ def create_gateway(settings: GatewaySettings) -> tuple[ASGIApp, Health]:
     It is ready as soon as it can check access tokens: without Redis it counts by itself, without its database it
     answers 503 to API tokens, and a service that is away concerns that service's paths alone.
     """
-    urls: dict[Upstream, str] = {
+    known: dict[Upstream, str] = {
         "user": settings.user_url,
         "message": settings.message_url,
         "notification": settings.notification_url,
         "presence": settings.presence_url,
     }
+    urls: dict[Upstream, str] = {upstream: url for upstream, url in known.items() if url}
     upstreams = Upstreams(
         urls,
         connections=settings.upstream_connections,
@@ -69,6 +70,7 @@ def create_gateway(settings: GatewaySettings) -> tuple[ASGIApp, Health]:
     clients = {
         service: InternalClient(url, settings.internal_token)
         for service, url in {**urls, "file": settings.file_url}.items()
+        if url
     }
 
     @asynccontextmanager
@@ -115,6 +117,7 @@ def create_gateway(settings: GatewaySettings) -> tuple[ASGIApp, Health]:
         audit=audit,
         limiter=limiter,
         upstreams=upstreams,
+        services=frozenset({"gateway", *clients}),
     )
     return gateway, health
 

@@ -5,7 +5,7 @@ services call by one name stay one when they are the same, with all they refer t
 in front.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from chatcluster_gateway import routes
@@ -21,8 +21,8 @@ Sign in by `POST /api/v1/auth/login`, then send `Authorization: Bearer` with the
 (`cct_…`). Errors are problem documents (RFC 9457). Lists page by cursor. Live events come over Socket.IO."""
 
 
-def merge(documents: Mapping[str, Document]) -> Document:
-    """The merged document of the services that are there; `x-unavailable` names those that are not."""
+def merge(documents: Mapping[str, Document], expected: Collection[str] = SERVICES) -> Document:
+    """The merged document of the services that have answered; `x-unavailable` names the others that are `expected`."""
     present = [service for service in SERVICES if service in documents]
     names = _names({service: documents[service].get("components", {}) for service in present})
     components: dict[str, dict[str, Any]] = {}
@@ -50,7 +50,7 @@ def merge(documents: Mapping[str, Document]) -> Document:
                         f"{service}_{operation_id}" if operation_id in operations else operation_id
                     )
                     operations.add(operation["operationId"])
-    missing = [service for service in SERVICES if service not in documents]
+    missing = [service for service in SERVICES if service in expected and service not in documents]
     return {
         "openapi": "3.1.0",
         "info": {"title": "ChatCluster", "version": "1", "description": _DESCRIPTION},
@@ -63,12 +63,8 @@ def merge(documents: Mapping[str, Document]) -> Document:
 
 
 def _owner(path: str) -> str | None:
-    """Whose the path is."""
-    if path == "/api/v1/files" or path.startswith("/api/v1/files/"):
-        return "file"  # the edge's route
-    # A parameter's place is taken by any word: it never is the first segment.
-    route = routes.find(path.replace("{", "").replace("}", "").encode())
-    return (route.upstream or "gateway") if route else None
+    """Whose the path is. A parameter's place is taken by any word: it never is the first segment."""
+    return routes.owner(path.replace("{", "").replace("}", "").encode())
 
 
 Names = dict[tuple[str, str], str]

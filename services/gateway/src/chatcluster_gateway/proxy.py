@@ -6,7 +6,7 @@ occupy none of its connections.
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -54,13 +54,16 @@ class Gateway:
         audit: Audit,
         limiter: RedisLimiter,
         upstreams: Upstreams,
+        services: Collection[str],
     ) -> None:
+        """`services` are those of this ChatCluster: it may do without some."""
         self._own = own
         self._callers = callers
         self._api_tokens = api_tokens
         self._audit = audit
         self._limiter = limiter
         self._upstreams = upstreams
+        self._services = services
         self._policies = Policies(settings)
         self._cors = Cors(settings.cors_origins)
         self._trust_edge = settings.trust_edge
@@ -107,7 +110,7 @@ class Gateway:
         if method == "OPTIONS" and incoming.preflight:
             await self._answer_preflight(visit)
             return
-        route = _served(scope, route)
+        route = self._served(scope, route)
         if principal:
             if route.audited:
                 visit.send = self._noting(visit, route.audited, principal)
@@ -129,6 +132,20 @@ class Gateway:
             await _pass_back(visit, answer, route.upstream, listen=_all_read(body))
         finally:
             answer.release()
+
+    def _served(self, scope: Scope, route: Route | None) -> Route:
+        """The route, or a `Problem` that says why the call is not served."""
+        path: bytes = scope["raw_path"]
+        if not routes.fit(path) or not _QUERY.fullmatch(scope["query_string"]):
+            raise Problem(400, "bad_path", "The path or the query has something in it that is not allowed.")
+        owner = routes.owner(path)
+        if owner and owner not in self._services:
+            raise errors.not_installed(owner)
+        if route is None:
+            raise errors.not_found("path")
+        if scope["method"] not in routes.METHODS:
+            raise Problem(405, "method_not_allowed", "This method is not served here.", headers={"Allow": _ALLOW})
+        return route
 
     async def _identify(self, visit: "Visit") -> Principal | None:
         """Who calls; None: nobody we know, and `visit.refusal` may say why."""
@@ -284,17 +301,6 @@ async def _pass_back(visit: Visit, answer: Answer, upstream: Upstream, *, listen
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _served(scope: Scope, route: Route | None) -> Route:
-    """The route, or a `Problem` that says why the call is not served."""
-    if not routes.fit(scope["raw_path"]) or not _QUERY.fullmatch(scope["query_string"]):
-        raise Problem(400, "bad_path", "The path or the query has something in it that is not allowed.")
-    if route is None:
-        raise errors.not_found("path")
-    if scope["method"] not in routes.METHODS:
-        raise Problem(405, "method_not_allowed", "This method is not served here.", headers={"Allow": _ALLOW})
-    return route
 
 
 def _all_read(body: bytes | RequestBody | None) -> bool:

@@ -12,6 +12,9 @@ from chatcluster_gateway.models import AuditEvent
 Upstream = Literal["user", "message", "notification", "presence"]
 LimitClass = Literal["sign-in", "search"]
 
+Owner = Literal["gateway", "file"] | Upstream
+"""Of the paths of `file` the edge knows; none of them comes by here while there is a file service."""
+
 PREFIX = b"/api/v1/"
 
 
@@ -110,4 +113,16 @@ def find(raw_path: bytes) -> Route | None:
     """Where a fit path goes; None: nowhere."""
     if not raw_path.startswith(PREFIX):
         return None
-    return _EXACT.get(raw_path) or ROUTES.get(raw_path[len(PREFIX) :].partition(b"/")[0])
+    return _EXACT.get(raw_path) or ROUTES.get(_segment(raw_path))
+
+
+def owner(raw_path: bytes) -> Owner | None:
+    """Whose a path is; None: nobody's."""
+    if raw_path.startswith(PREFIX) and _segment(raw_path) == b"files":
+        return "file"
+    route = find(raw_path)
+    return (route.upstream or "gateway") if route else None
+
+
+def _segment(raw_path: bytes) -> bytes:
+    return raw_path[len(PREFIX) :].partition(b"/")[0]

@@ -28,10 +28,16 @@ class GatewaySettings(ServiceSettings):
     database_url: SecretStr = Field(description="`postgresql+asyncpg://user:password@host:port/database`")
     database_pool: int = Field(default=5, ge=1, le=100, description="Connections a replica may hold.")
     startup_seconds: float = Field(default=60.0, gt=0, le=600, description="How long `migrate` waits for the database.")
-    file_url: str = Field(pattern=r"^http://\S+$", description="Asked for its part of the OpenAPI document alone.")
+    file_url: str = Field(
+        default="",
+        pattern=r"^(http://\S+)?$",
+        description="Asked for its part of the OpenAPI document alone. Empty: there is no file service.",
+    )
     user_url: str = Field(pattern=r"^http://\S+$", description="The user service: `http://host:port`")
     message_url: str = Field(pattern=r"^http://\S+$")
-    notification_url: str = Field(pattern=r"^http://\S+$")
+    notification_url: str = Field(
+        default="", pattern=r"^(http://\S+)?$", description="Empty: there is no notification service."
+    )
     presence_url: str = Field(pattern=r"^http://\S+$")
 
     trust_edge: bool = Field(
