@@ -24,7 +24,7 @@ _ROUTE = re.compile(r"/[-A-Za-z0-9._/]*")
 _KEY = re.compile(r"[-A-Za-z0-9]{8,}")
 _NAMESERVER = re.compile(r"[0-9A-Fa-f.:]+:[0-9]+")
 _PATH = re.compile(r"/[-A-Za-z0-9._/]+")
-_URL = re.compile(r"https://[A-Za-z0-9]([-A-Za-z0-9.:\[\]]*[A-Za-z0-9\]])?(/[-A-Za-z0-9._~/]*)?")
+_URL = re.compile(r"https://[-A-Za-z0-9.:\[\]]+(/[-A-Za-z0-9._~/]*)?")
 
 
 @dataclass(frozen=True)

@@ -30,13 +30,30 @@ class Workload:
     """Enough replicas are ready to serve."""
     image: str = ""
     """Image of its first container."""
+    checksum: str = ""
+    """Digest of what its pods read when they start, as `desired` has it."""
+    total: int = 0
+    """Replicas of the latest spec and of those before it."""
+    restarted: str = ""
+    """When the restart of its pods was last asked for, RFC 3339."""
     storage: str = ""
     """Size of each of its volumes, as claimed when it was made; empty when it has none."""
 
     @property
     def rolled_out(self) -> bool:
         """Every replica runs the latest spec and is ready."""
-        return self.current and self.updated >= self.wanted and self.ready >= self.wanted
+        return self.current and self.updated >= max(self.wanted, self.total) and self.ready >= self.wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How far a Job has come."""
+
+    done: bool = False
+    failed: str = ""
+    """Why it has failed for good; empty when it has not."""
+    since: int = 0
+    """When it failed, Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +71,10 @@ class Child:
     """Digest of the fields that are ours by its managed fields; empty when none is. It changes whenever somebody
     changes or removes a value that we applied, and never for a value that we did not."""
     deleting: bool = False
+    said: str = ""
+    """What a controller says of it in its condition Ready, where that is read."""
     workload: Workload | None = None
+    job: Job | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +87,8 @@ class Pod:
     reason: str = ""
     """One of the reasons in `decide.verdict.POD_REASONS`; empty when nothing is known to be wrong."""
     message: str = ""
+    ending: bool = False
+    """It was told to end."""
     ready: bool = False
     """Serves."""
     address: str = ""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-POD_REASONS: Final = ("ImagePullFailed", "ConfigurationMissing", "Unschedulable", "CrashLooping")
+POD_REASONS: Final = ("ImagePullFailed", "ConfigurationMissing", "Unschedulable", "CrashLooping", "MigrationFailed")
 """What can keep a pod from running, the most telling first."""
 
 PROBLEMS: Final = frozenset(
@@ -18,7 +18,16 @@ PROBLEMS: Final = frozenset(
         "ImageMissing",
         "NameTaken",
         "ApplyFailed",
+        "ContractFailed",
         "UpgradeFailed",
+        "CertManagerMissing",
+        "CertificateMissing",
+        "CertificateInvalid",
+        "CertificateExpired",
+        "CertificateExpiring",
+        "CertificateNameMismatch",
+        "RotationFailed",
+        "RestartRefused",
     }
 )
 """Reasons that do not pass by themselves; each deserves an event."""

@@ -4,12 +4,13 @@ Rules stand twice on purpose: as CEL, so that the API server refuses a bad spec 
 an object may have been stored before a rule existed. Only the CEL ones can compare an old spec with a new one.
 """
 
-from chatcluster_operator.api.spec.edge import Edge, EdgeService, ServiceType
+from chatcluster_operator.api.spec.edge import Edge, EdgeService, Peer, ProxyHeader, ServiceType
 from chatcluster_operator.api.spec.lifecycle import Day, DeletionPolicy, MaintenanceWindow, WhenUnhealthy
 from chatcluster_operator.api.spec.pods import Placement, Resources, Workload
 from chatcluster_operator.api.spec.root import ChatClusterSpec
 from chatcluster_operator.api.spec.services import Autoscaling, Service
 from chatcluster_operator.api.spec.stores import Storage, Store
+from chatcluster_operator.api.spec.tls import Tls
 
 __all__ = [
     "Autoscaling",
@@ -19,12 +20,15 @@ __all__ = [
     "Edge",
     "EdgeService",
     "MaintenanceWindow",
+    "Peer",
     "Placement",
+    "ProxyHeader",
     "Resources",
     "Service",
     "ServiceType",
     "Storage",
     "Store",
+    "Tls",
     "WhenUnhealthy",
     "Workload",
 ]
