@@ -126,7 +126,7 @@ async def connect(options: Options, screen: Screen) -> AsyncGenerator[Session]:
     configuration: Any = kubernetes_client.Configuration()
     loaders: Any = kubernetes_config  # not fully typed
     path = options.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    if not any(Path(part).expanduser().exists() for part in path.split(os.pathsep) if part):
+    if not _exists(path):
         raise CliError(f"There is no kubeconfig {path}.", "Set KUBECONFIG or give --kubeconfig", ExitCode.ABSENT)
     try:
         loader = await loaders.load_kube_config(
@@ -153,6 +153,11 @@ async def connect(options: Options, screen: Screen) -> AsyncGenerator[Session]:
         ) from None
     finally:
         await client.close()
+
+
+def _exists(path: str) -> bool:
+    """Whether a kubeconfig is there; KUBECONFIG may name several."""
+    return any(Path(part).expanduser().exists() for part in path.split(os.pathsep) if part)
 
 
 def _refusal(error: ApiError) -> CliError:
