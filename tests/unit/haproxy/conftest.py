@@ -6,6 +6,7 @@ headless Service do, and the name server says which of them there are.
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import shutil
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -117,6 +119,7 @@ class Edge:
     pods: dict[str, list[Pod]]
     names: NameServer
     loop: asyncio.AbstractEventLoop
+    log: Path
 
     def run(self, coroutine) -> None:
         asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(5)
@@ -182,6 +185,19 @@ def names() -> Iterator[NameServer]:
 @pytest.fixture(scope="module")
 def edge(haproxy: str, names: NameServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     """The edge with two pods behind each backend, all of them up."""
+    with running_edge(haproxy, names, tmp_path_factory.mktemp("edge")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def start_edge(haproxy: str, names: NameServer, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """The same with other settings, for as long as a block lasts."""
+    return lambda **settings: running_edge(haproxy, names, tmp_path_factory.mktemp("edge"), **settings)
+
+
+@contextlib.contextmanager
+def running_edge(haproxy: str, names: NameServer, folder: Path, **settings: Any) -> Iterator[Edge]:
+    """An edge as `settings` of EdgeConfig say."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -198,23 +214,28 @@ def edge(haproxy: str, names: NameServer, tmp_path_factory: pytest.TempPathFacto
         names.records[f"{name}.test"] = [pod.address for pod in pods[name]]
     port, admin_port = free_port(), free_port()
     config = EdgeConfig(
-        backends=tuple(
-            Backend(name, f"{name}.test", pods[name][0].port, routes, slots=4, sticky=sticky, max_body_bytes=200_000)
-            for name, (routes, sticky) in ROUTES.items()
-        ),
-        cookie_key="0123456789abcdef",
-        port=port,
-        admin_port=admin_port,
-        nameservers=(names.address,),
-        max_connections=200,
-        drain_seconds=5,
+        **{
+            "backends": tuple(
+                Backend(
+                    name, f"{name}.test", pods[name][0].port, routes, slots=4, sticky=sticky, max_body_bytes=200_000
+                )
+                for name, (routes, sticky) in ROUTES.items()
+            ),
+            "cookie_key": "0123456789abcdef",
+            "port": port,
+            "admin_port": admin_port,
+            "nameservers": (names.address,),
+            "max_connections": 200,
+            "drain_seconds": 5,
+            **settings,
+        }
     )
-    file = tmp_path_factory.mktemp("edge") / "haproxy.cfg"
+    file = folder / "haproxy.cfg"
     file.write_text(render(config))
-    log = Path(file.parent / "log")
+    log = folder / "log"
     with log.open("w") as output:
         process = subprocess.Popen([haproxy, "-db", "-f", str(file)], stdout=output, stderr=output)
-    running = Edge(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin_port}", port, pods, names, loop)
+    running = Edge(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin_port}", port, pods, names, loop, log)
     try:
         wait_for(lambda: _answers(running.admin_url) or process.poll() is not None, "haproxy listens")
         assert process.poll() is None, log.read_text()
