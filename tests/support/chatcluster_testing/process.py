@@ -32,7 +32,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60.0) -> None:
     """Poll `condition` until it holds; `AssertionError` naming `what` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
@@ -79,7 +79,7 @@ class Program:
     """Its environment, apart from PATH and HOME."""
     user: str = ""
     """Run as this user of the system; only where the tests run as root."""
-    timeout: float = 30.0
+    timeout: float = 90.0
     """Seconds to become ready in."""
     _process: subprocess.Popen[Any] | None = None
 
@@ -131,7 +131,7 @@ class Program:
             raise AssertionError(f"{self.name}: {why}; its log ends:\n{self.log[-4000:]}")
         return self
 
-    def wait(self, timeout: float = 30.0) -> int:
+    def wait(self, timeout: float = 90.0) -> int:
         """The exit code, once the program ends by itself."""
         assert self._process is not None, f"{self.name} is not running"
         code = self._process.wait(timeout)
