@@ -118,7 +118,7 @@ async def _open(app: FastAPI, settings: UserSettings, stack: AsyncExitStack) -> 
         tokens.check()
 
     outbox = Outbox(database, {"signal": deliver_signal, "mail": deliver_mail, "reset": deliver_reset})
-    mails = AccountMails(database, outbox, sealer, settings.public_url)
+    mails = AccountMails(database, outbox, sealer, settings.public_url, sent="notification" in others.services)
     identity = Identity(database, passwords, sealer)
     state.people = People(database, outbox, others, verification_required=settings.email_verification == "required")
     state.contacts = Contacts(database, outbox, most=settings.contacts_per_user)

@@ -48,8 +48,11 @@ class Others:
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """One call with a JSON `body` or a `stream`, never repeated; None for `seconds` bounds its silences alone.
 
-        The answer is 2xx or 4xx; a 503 `Problem` is raised for everything else, also while the answer is read.
+        The answer is 2xx or 4xx; a 503 `Problem` is raised for everything else, also while the answer is read. 404 for
+        a service that this ChatCluster does without.
         """
+        if service not in self._urls:
+            raise errors.not_installed(service)
         assert self._session is not None, "open it with `async with`"  # noqa: S101
         sent = context.outgoing_headers() | dict(headers or {})
         if body is not None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from chatcluster_common.settings import ServiceSettings
 from chatcluster_user.sealing import Sealer
@@ -26,8 +26,10 @@ class UserSettings(ServiceSettings):
     )
     gateway_url: str
     message_url: str
-    file_url: str
-    notification_url: str
+    file_url: str = Field(default="", description="Empty: there is no file service, and so there are no pictures.")
+    notification_url: str = Field(
+        default="", description="Empty: there is no notification service, and so no mails about accounts are sent."
+    )
     presence_url: str
     admin_emails: str = Field(
         default="",
@@ -85,10 +87,19 @@ class UserSettings(ServiceSettings):
     @property
     def others(self) -> dict[str, str]:
         """The services that hold something about people, by name, and their addresses."""
-        return {
+        known = {
             "message": self.message_url,
             "file": self.file_url,
             "notification": self.notification_url,
             "presence": self.presence_url,
             "gateway": self.gateway_url,
         }
+        return {service: url for service, url in known.items() if url}
+
+    @model_validator(mode="after")
+    def _mails_can_be_sent(self) -> "UserSettings":
+        if self.email_verification != "off" and not self.notification_url:
+            raise ValueError(
+                f"CHAT_EMAIL_VERIFICATION={self.email_verification} needs CHAT_NOTIFICATION_URL: it mails the links"
+            )
+        return self

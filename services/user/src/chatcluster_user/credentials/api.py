@@ -21,6 +21,7 @@ public = APIRouter(prefix="/api/v1/auth", tags=["credentials"])
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _LINK = problems(_404="The link was used, has expired, or is incomplete.")
+_NO_MAILS = problems(_404="This ChatCluster sends no mails (`not_installed`): ask an admin.")
 _CONFIRMED = SIGNED_IN | problems(
     _401="No access token, a wrong password (`bad_credentials`), or a code is needed (`totp_required`, `totp_wrong`).",
     _429="Too many attempts; see `Retry-After`.",
@@ -38,6 +39,7 @@ async def verify_email(body: models.VerifyEmail, credentials: CredentialsDep, cl
     operation_id="resendVerification",
     status_code=status.HTTP_202_ACCEPTED,
     responses=SIGNED_IN
+    | _NO_MAILS
     | problems(_409="The address is confirmed.", _429="One mail a minute, five an hour; see `Retry-After`."),
 )
 async def resend(caller: AccountUser, credentials: CredentialsDep) -> None:
@@ -54,7 +56,10 @@ async def change_password(
 
 
 @public.post(
-    "/password/forgot", operation_id="forgotPassword", status_code=status.HTTP_202_ACCEPTED, responses=EVERYBODY
+    "/password/forgot",
+    operation_id="forgotPassword",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=EVERYBODY | _NO_MAILS,
 )
 async def forgot_password(body: models.ForgotPassword, credentials: CredentialsDep, client: Caller) -> None:
     """Mail a link to set a new password. The answer is the same whether or not there is such an account."""

@@ -4,6 +4,7 @@ import dataclasses
 from datetime import datetime, timedelta
 from typing import Literal
 
+from chatcluster_common import errors
 from chatcluster_common.clock import utc_now
 from chatcluster_user.audit import store as audit
 from chatcluster_user.client import Client
@@ -38,14 +39,17 @@ def next_mail_in(sent: list[datetime], now: datetime) -> timedelta:
 class AccountMails:
     """Links and notices to a person's own address."""
 
-    def __init__(self, database: Database, outbox: Outbox, sealer: Sealer, public_url: str) -> None:
+    def __init__(self, database: Database, outbox: Outbox, sealer: Sealer, public_url: str, *, sent: bool) -> None:
+        """Not `sent` without a notification service: links are refused with 404, notices left out."""
         self._database = database
         self._outbox = outbox
         self._sealer = sealer
         self._public_url = public_url.rstrip("/")
+        self._sent = sent
 
     async def link(self, tx: Transaction, account: Account, purpose: store.Purpose) -> timedelta:
         """Mail a link that is good for one use, unless there were too many: then the time to wait is returned."""
+        self._check_sent()
         now = utc_now()
         sent = await store.mailed_since(tx, account.id, purpose, now - timedelta(hours=1))
         wait = next_mail_in(sent, now)
@@ -68,6 +72,7 @@ class AccountMails:
     async def forgotten(self, tx: Transaction, email: str, client: Client) -> None:
         """Somebody asked for a new password. Whether there is such an account is found out later, so that the answer
         tells nothing, not even by its time."""
+        self._check_sent()
         await self._outbox.put(tx, "reset", {"email": email, "client": dataclasses.asdict(client)})
 
     async def deliver_reset(self, entry: Entry) -> None:
@@ -86,7 +91,13 @@ class AccountMails:
         link = self._sealer.open("link", sealed)
         await others.tell("notification", "/internal/mails", {"id": entry.id, **mail, "link": link})
 
+    def _check_sent(self) -> None:
+        if not self._sent:
+            raise errors.not_installed("notification")
+
     async def _queue(self, tx: Transaction, account: Account, kind: str, path: str) -> None:
+        if not self._sent:
+            return
         mail = {
             "kind": kind,
             "user_id": account.id,

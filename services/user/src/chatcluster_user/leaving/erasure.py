@@ -128,6 +128,8 @@ class Erasures:
 
     async def _ask(self, service: str, user_id: str) -> str:
         """Have one service erase; empty when it is done, else why not."""
+        if service not in self._others.services:  # it was here when the account went: its data may still be
+            return "is no longer installed"
         try:
             async with asyncio.timeout(_SERVICE_SECONDS):
                 for _ in range(_CALLS_A_ROUND):

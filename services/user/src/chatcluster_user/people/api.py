@@ -36,7 +36,10 @@ async def update_me(body: models.UpdateMe, caller: AccountUser, people: PeopleDe
     "/me/avatar",
     operation_id="putAvatar",
     responses=problems(
-        _413="The picture is too large.", _415="It is no multipart body.", _422="It is no picture that can be shown."
+        _404="This ChatCluster has no file service (`not_installed`).",
+        _413="The picture is too large.",
+        _415="It is no multipart body.",
+        _422="It is no picture that can be shown.",
     ),
     openapi_extra={
         "requestBody": {

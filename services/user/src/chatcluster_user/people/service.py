@@ -103,6 +103,8 @@ class People:
     async def remove_avatar(self, user_id: str) -> None:
         """No picture any more; also when there was none."""
         await self.change(user_id, avatar_url=None)
+        if "file" not in self._others.services:
+            return
         async with self._others.open("file", "DELETE", f"/internal/avatars/{user_id}") as response:
             if response.status >= 300 and response.status != 404:
                 raise errors.unavailable()
