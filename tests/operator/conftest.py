@@ -7,7 +7,9 @@ import pytest
 
 from chatcluster_operator import install
 from chatcluster_testing.control_plane import ControlPlane, running, until
+from chatcluster_testing.kubectl import Kubectl
 from chatcluster_testing.operator import Operator, Room, apply_install, new_room, operator_process
+from chatcluster_testing.process import free_port
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +18,12 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with running(tmp_path_factory.mktemp("control-plane")) as plane:
         apply_install(plane.api)
         yield plane
+
+
+@pytest.fixture(scope="session")
+def kubectl(plane: ControlPlane) -> Kubectl:
+    """kubectl, as an administrator."""
+    return Kubectl(plane.kubeconfig("kubectl"))
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +47,15 @@ def start_operator(plane: ControlPlane) -> Iterator[Callable[..., Operator]]:
 
 
 @pytest.fixture(scope="session")
-def operator(start_operator: Callable[..., Operator]) -> Operator:
+def webhook_port() -> int:
+    """The port of the shared operator's webhook. The API server does not know of it, unless a test tells it."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def operator(start_operator: Callable[..., Operator], webhook_port: int) -> Operator:
     """The operator that most tests share, leading."""
-    operator = start_operator("operator-a")
+    operator = start_operator("operator-a", env={"CHATCLUSTER_WEBHOOK_PORT": str(webhook_port)})
     until(lambda: operator.leading, "the operator to lead", 30)
     return operator
 

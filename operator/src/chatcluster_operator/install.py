@@ -13,12 +13,24 @@ from typing import Any, Final, cast
 
 import yaml
 
-from chatcluster_operator.api import COMPONENTS, GROUP, IMAGE_CATALOGUE, LABEL_NAME, PLURAL, ChatCluster
+from chatcluster_operator.admission import CONFIGURATION, HOOK, PATH, SERVICE
+from chatcluster_operator.api import (
+    APP_NAME,
+    COMPONENTS,
+    GROUP,
+    IMAGE_CATALOGUE,
+    LABEL_COMPONENT,
+    LABEL_NAME,
+    PLURAL,
+    VERSION,
+    ChatCluster,
+)
 from chatcluster_operator.api.crd import crd
 from chatcluster_operator.desired import Inputs, Manifest, generate, manifests
 from chatcluster_operator.kube import CHILD_KINDS
-from chatcluster_operator.kube.kinds import EVENT, LEASE, STORAGE_CLASS
+from chatcluster_operator.kube.kinds import EVENT, LEASE, STORAGE_CLASS, VALIDATING_WEBHOOK
 from chatcluster_operator.leader import LEASE_NAME
+from chatcluster_operator.observe.sockets import PORTS
 
 COMMITTED: Final = Path(__file__).resolve().parents[2] / "install.yaml"
 
@@ -31,6 +43,7 @@ IMAGE_NAMES: Final = {"objects": "seaweedfs", "mongodb": "mongodb-embedded", "ed
 _LABELS: Final = {LABEL_NAME: NAME}
 _USER: Final = 10001
 _PORT: Final = 8080
+_WEBHOOK_PORT: Final = 9443
 
 _HEADER: Final = """\
 # Installs the ChatCluster operator: kubectl apply -f operator/install.yaml
@@ -42,7 +55,17 @@ Rule = dict[str, Any]
 
 def objects() -> list[Manifest]:
     """All objects, in an order in which they can be applied."""
-    return [_namespace(), crd(), _service_account(), *_rights(), catalogue(), _deployment(), _budget(), _network()]
+    return [
+        _namespace(),
+        crd(),
+        _service_account(),
+        *_rights(),
+        catalogue(),
+        _deployment(),
+        _budget(),
+        _network(),
+        *_webhook(),
+    ]
 
 
 def text() -> str:
@@ -76,6 +99,12 @@ def cluster_rules() -> list[Rule]:
         for kind in CHILD_KINDS
     ]
     return _merged([*own, *children, *_handed_out()])
+
+
+def _webhook_rule() -> Rule:
+    """Telling the API server which authority signs the webhook's certificate."""
+    kind = VALIDATING_WEBHOOK
+    return _rule(kind.group, [kind.plural], ["get", "patch"], resourceNames=[CONFIGURATION])
 
 
 def _handed_out() -> Iterable[Rule]:
@@ -131,7 +160,7 @@ def _rights() -> list[Manifest]:
         _rule(LEASE.group, [LEASE.plural], ["get", "update"], resourceNames=[LEASE_NAME]),
     ]
     return [
-        {**_object(version, "ClusterRole", namespaced=False), "rules": cluster_rules()},
+        {**_object(version, "ClusterRole", namespaced=False), "rules": [*cluster_rules(), _webhook_rule()]},
         {
             **_object(version, "ClusterRoleBinding", namespaced=False),
             "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": NAME},
@@ -154,8 +183,12 @@ def _deployment() -> Manifest:
         "env": [
             {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
             for name, path in (("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace"))
+        ]
+        + [{"name": "CHATCLUSTER_WEBHOOK_PORT", "value": str(_WEBHOOK_PORT)}],
+        "ports": [
+            {"name": "http", "containerPort": _PORT, "protocol": "TCP"},
+            {"name": "webhook", "containerPort": _WEBHOOK_PORT, "protocol": "TCP"},
         ],
-        "ports": [{"name": "http", "containerPort": _PORT, "protocol": "TCP"}],
         "livenessProbe": _probe("/livez", period=20, failures=3),
         "readinessProbe": _probe("/readyz", period=5, failures=2),
         "startupProbe": _probe("/livez", period=2, failures=60),
@@ -217,7 +250,8 @@ def _budget() -> Manifest:
 
 
 def _network() -> Manifest:
-    """In: health and metrics. Out: names, and the API server, whose port is 443 or 6443 nearly everywhere."""
+    """In: health, metrics, reviews. Out: names, the API server, whose port is 443 or 6443 nearly everywhere, and the
+    services that hold sockets."""
     dns = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
     server = [{"port": port, "protocol": "TCP"} for port in (443, 6443)]
     return {
@@ -225,10 +259,53 @@ def _network() -> Manifest:
         "spec": {
             "podSelector": {"matchLabels": dict(_LABELS)},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"ports": [{"port": _PORT, "protocol": "TCP"}]}],
-            "egress": [{"ports": dns}, {"ports": server}],
+            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in (_PORT, _WEBHOOK_PORT)]}],
+            "egress": [{"ports": dns}, {"ports": server}, *_sockets()],
         },
     }
+
+
+def _sockets() -> Iterable[dict[str, Any]]:
+    """The way to each service that says how many sockets it holds, in whichever namespace."""
+    for service, port in PORTS.items():
+        pods = {"matchLabels": {LABEL_NAME: APP_NAME, LABEL_COMPONENT: service}}
+        yield {
+            "to": [{"namespaceSelector": {}, "podSelector": pods}],
+            "ports": [{"port": port, "protocol": "TCP"}],
+        }
+
+
+def _webhook() -> list[Manifest]:
+    """The validating webhook. The operator itself adds the authority by which it is to be known."""
+    rule = {
+        "apiGroups": [GROUP],
+        "apiVersions": [VERSION],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": [PLURAL],
+        "scope": "Namespaced",
+    }
+    service = {"name": SERVICE, "namespace": NAMESPACE, "path": PATH, "port": 443}
+    hook = {
+        "name": HOOK,
+        "admissionReviewVersions": ["v1"],
+        "clientConfig": {"service": service},
+        "rules": [rule],
+        "matchConditions": [
+            {"name": "spec-changes", "expression": "request.operation == 'CREATE' || object.spec != oldObject.spec"}
+        ],
+        "sideEffects": "None",
+        # Without the operator everything is let through; conditions say the same as soon as it is back.
+        "failurePolicy": "Ignore",
+        "timeoutSeconds": 3,
+    }
+    port = {"name": "webhook", "port": 443, "targetPort": "webhook", "protocol": "TCP"}
+    return [
+        {**_object("v1", "Service", SERVICE), "spec": {"selector": dict(_LABELS), "ports": [port]}},
+        {
+            **_object(VALIDATING_WEBHOOK.api_version, VALIDATING_WEBHOOK.name, CONFIGURATION, namespaced=False),
+            "webhooks": [hook],
+        },
+    ]
 
 
 def main() -> None:

@@ -44,6 +44,12 @@ REPLACED: Final = Counter(
     ["kind"],
     registry=REGISTRY,
 )
+REVIEWS: Final = Counter(
+    "chatcluster_operator_reviews_total",
+    "ChatClusters that the webhook was asked about, by answer: ok, warned, refused.",
+    ["answer"],
+    registry=REGISTRY,
+)
 PRUNED: Final = Counter(
     "chatcluster_operator_pruned_total", "Objects deleted because no spec asks for them.", ["kind"], registry=REGISTRY
 )

@@ -7,6 +7,7 @@ import kopf
 import structlog
 
 from chatcluster_operator.act import Actor, Events
+from chatcluster_operator.admission import SERVICE, AdmissionServer, Scout, WebhookCertificate
 from chatcluster_operator.health import HealthServer
 from chatcluster_operator.kube import CHATCLUSTER, ApiError, Client
 from chatcluster_operator.kube.client import CONNECTION_ERRORS
@@ -43,6 +44,18 @@ class Runtime:
             events=Events(client, self._elector, identity=settings.identity),
         )
         self._health = HealthServer(host=settings.host, port=settings.port, live=self._live, ready=self._ready)
+        self._webhook: AdmissionServer | None = None
+        if settings.webhook_port is not None:
+            self._webhook = AdmissionServer(
+                Scout(client, self._observer), host=settings.host, port=settings.webhook_port
+            )
+            self._certificate = WebhookCertificate(
+                client,
+                self._elector,
+                namespace=settings.namespace,
+                names=_webhook_names(settings),
+                use=self._webhook.use,
+            )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -50,6 +63,9 @@ class Runtime:
         await self._health.start()
         await self._wait_for_definition()
         self._tasks = [*self._observer.start(), asyncio.create_task(self._elector.run(), name="elector")]
+        if self._webhook is not None:
+            await self._webhook.start()
+            self._tasks.append(asyncio.create_task(self._certificate.run(), name="webhook certificate"))
         for task in self._tasks:
             task.add_done_callback(self._ended)
         self._log.info("started", port=self._health.port)
@@ -61,6 +77,8 @@ class Runtime:
             task.remove_done_callback(self._ended)
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._webhook is not None:
+            await self._webhook.stop()
         await self._elector.release()
         await self._health.stop()
         self._log.info("stopped")
@@ -103,3 +121,9 @@ class Runtime:
         if self._client.silence() > ANSWERS_SECONDS:
             problems.append(f"the API server has not answered for {self._client.silence():.0f} s")
         return problems + self._live()
+
+
+def _webhook_names(settings: Settings) -> frozenset[str]:
+    """What the API server calls the webhook by, and the address where that is a certain one."""
+    names = {f"{SERVICE}.{settings.namespace}.svc", f"{SERVICE}.{settings.namespace}.svc.cluster.local"}
+    return frozenset(names if settings.host in {"0.0.0.0", "::"} else {*names, settings.host})  # noqa: S104 - compared

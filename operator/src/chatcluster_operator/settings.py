@@ -29,6 +29,8 @@ class Settings:
     """`CHATCLUSTER_HOST`: address that health checks and metrics are served on."""
     port: int = 8080
     """`CHATCLUSTER_PORT`: port of the same."""
+    webhook_port: int | None = None
+    """`CHATCLUSTER_WEBHOOK_PORT`: port of the validating webhook; 0, or unset: there is none."""
     log_level: str = "info"
     """`CHATCLUSTER_LOG_LEVEL`."""
     resync: float = 60.0
@@ -48,6 +50,7 @@ class Settings:
             identity=environment.get("POD_NAME") or socket.gethostname(),
             host=environment.get("CHATCLUSTER_HOST", cls.host),
             port=int(_number(environment, "CHATCLUSTER_PORT", cls.port, low=0, high=65535)),
+            webhook_port=int(_number(environment, "CHATCLUSTER_WEBHOOK_PORT", 0, low=0, high=65535)) or None,
             log_level=level,
             resync=_number(environment, "CHATCLUSTER_RESYNC_SECONDS", cls.resync, low=1, high=3600),
             concurrency=int(_number(environment, "CHATCLUSTER_CONCURRENCY", cls.concurrency, low=1, high=256)),

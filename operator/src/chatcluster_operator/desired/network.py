@@ -3,18 +3,30 @@
 Kubelet probes come from the node itself, which network plugins let through without a rule.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from chatcluster_operator.api import EDGE, LABEL_NAME, SERVICES, STORES, ChatCluster
-from chatcluster_operator.desired import edge, kafka, postgres, services, stores
+from chatcluster_operator.api import EDGE, FIELD_MANAGER, LABEL_NAME, STORES, ChatCluster
+from chatcluster_operator.api.spec import Peer
+from chatcluster_operator.desired import haproxy, kafka, migrations, postgres, services, stores
 from chatcluster_operator.desired.common import manifest, object_name, selector
+from chatcluster_operator.desired.components import running_services
+from chatcluster_operator.desired.sizing import sizing
 from chatcluster_operator.desired.types import Manifest
 
 Rule = dict[str, Any]
 
-METRICS_READER: Final = "prometheus"
-"""`app.kubernetes.io/name` of pods, in any namespace, that may read metrics."""
+METRICS_READER: Final = {LABEL_NAME: "prometheus"}
+"""Labels of pods, in any namespace, that may read metrics."""
+
+OPERATOR: Final = {LABEL_NAME: FIELD_MANAGER}
+"""The same of the operator's, which tells how many sockets there are."""
+
+KEDA: Final = {"app": "keda-operator"}
+"""The same of KEDA's, which count sockets where replicas follow them."""
+
+SOCKETS: Final = ("message", "presence")
+"""Services that people stay connected to."""
 
 _API_SERVER_PORTS = (443, 6443)
 _MEMBER_PORTS = {
@@ -30,8 +42,9 @@ def manifests(cluster: ChatCluster) -> list[Manifest]:
     return [
         _policy(cluster, object_name(cluster, "default-deny"), None, [], []),
         *(_store_policy(cluster, name) for name in managed),
-        *(_service_policy(cluster, name) for name in SERVICES),
-        _edge_policy(cluster),
+        *(_service_policy(cluster, name) for name in running_services(cluster)),
+        _migration_policy(cluster),
+        *([_edge_policy(cluster)] if cluster.spec.edge.external is None else []),
     ]
 
 
@@ -70,9 +83,9 @@ def _to(cluster: ChatCluster, component: str, *ports: int) -> Rule:
     return {"to": _peers(cluster, [component]), "ports": _ports(*ports)}
 
 
-def _metrics(port: int) -> Rule:
-    reader = {"namespaceSelector": {}, "podSelector": {"matchLabels": {LABEL_NAME: METRICS_READER}}}
-    return {"from": [reader], "ports": _ports(port)}
+def _metrics(port: int, reader: Mapping[str, str] = METRICS_READER) -> Rule:
+    peer = {"namespaceSelector": {}, "podSelector": {"matchLabels": dict(reader)}}
+    return {"from": [peer], "ports": _ports(port)}
 
 
 # Name servers may be pods, or caches on the node.
@@ -80,7 +93,8 @@ _DNS: Final[Rule] = {"ports": [*_ports(53, protocol="UDP"), *_ports(53)]}
 
 
 def _store_policy(cluster: ChatCluster, name: str) -> Manifest:
-    clients = [service for service in SERVICES if name in services.PROFILES[service].stores]
+    clients = [service for service in running_services(cluster) if name in services.PROFILES[service].stores]
+    clients += [migrations.COMPONENT] if name == postgres.NAME else []
     ingress, egress = _from(cluster, clients, stores.PORTS[name]), [_DNS]
     if members := _MEMBER_PORTS.get(name):
         ingress += _from(cluster, [name], *members)
@@ -93,13 +107,14 @@ def _store_policy(cluster: ChatCluster, name: str) -> Manifest:
 
 def _service_policy(cluster: ChatCluster, name: str) -> Manifest:
     profile = services.PROFILES[name]
-    callers = [caller for caller in SERVICES if name in services.PROFILES[caller].calls]
-    callers += [EDGE] if profile.behind_edge else []
-    egress = [_DNS, *(_to(cluster, called, services.PROFILES[called].port) for called in profile.calls)]
-    for store in profile.stores:
-        # An external store may be anywhere, on any port: its address is in a Secret.
-        external = cluster.spec.store(store).external is not None
-        egress.append({} if external else _to(cluster, store, stores.PORTS[store]))
+    callers = [caller for caller in running_services(cluster) if name in services.PROFILES[caller].calls]
+    external = cluster.spec.edge.external
+    callers += [EDGE] if profile.behind_edge and external is None else []
+    egress = [
+        _DNS,
+        *(_to(cluster, called, services.PROFILES[called].port) for called in running_services(cluster, profile.calls)),
+    ]
+    egress += [_to_store(cluster, store) for store in profile.stores]
     if name == "notification":
         # Push services, each wherever its browser's maker has it.
         egress.append({"ports": _ports(443)})
@@ -108,12 +123,34 @@ def _service_policy(cluster: ChatCluster, name: str) -> Manifest:
     if name == "file" and (scanner := cluster.spec.files.scanner):
         egress.append({"ports": _ports(scanner.port)})
     ingress = [*_from(cluster, callers, profile.port), _metrics(profile.port)]
+    if external is not None and profile.behind_edge:
+        ingress.append({"from": [_peer(peer) for peer in external.peers], "ports": _ports(profile.port)})
+    if name in SOCKETS:
+        ingress.append(_metrics(profile.port, OPERATOR))
+    if sizing(cluster)[name].scales_on_sockets:
+        ingress.append(_metrics(profile.port, KEDA))
     return _policy(cluster, object_name(cluster, name), name, ingress, egress)
 
 
+def _peer(given: Peer) -> dict[str, Any]:
+    """A proxy of the user's own."""
+    return given.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _to_store(cluster: ChatCluster, store: str) -> Rule:
+    # An external store may be anywhere, on any port: its address is in a Secret.
+    return {} if cluster.spec.store(store).external else _to(cluster, store, stores.PORTS[store])
+
+
+def _migration_policy(cluster: ChatCluster) -> Manifest:
+    egress = [_DNS, _to_store(cluster, postgres.NAME)]
+    return _policy(cluster, object_name(cluster, migrations.COMPONENT), migrations.COMPONENT, [], egress)
+
+
 def _edge_policy(cluster: ChatCluster) -> Manifest:
-    behind = [name for name in SERVICES if services.PROFILES[name].behind_edge]
+    behind = [name for name in running_services(cluster) if services.PROFILES[name].behind_edge]
     # Clients come from anywhere, and through load balancers from addresses that are not theirs.
-    ingress = [{"ports": _ports(edge.PORT)}, _metrics(edge.ADMIN_PORT)]
+    ports = (haproxy.PORT, *((haproxy.TLS_PORT,) if haproxy.tls_ends_here(cluster) else ()))
+    ingress = [{"ports": _ports(*ports)}, _metrics(haproxy.ADMIN_PORT)]
     egress = [_DNS, *(_to(cluster, name, services.PROFILES[name].port) for name in behind)]
     return _policy(cluster, object_name(cluster, EDGE), EDGE, ingress, egress)

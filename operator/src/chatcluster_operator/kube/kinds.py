@@ -45,6 +45,13 @@ CHATCLUSTER: Final = Kind(GROUP, VERSION, KIND, PLURAL, metadata_only=False)
 LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 EVENT: Final = Kind("", "v1", "Event", "events")
 STORAGE_CLASS: Final = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False)
+VALIDATING_WEBHOOK: Final = Kind(
+    "admissionregistration.k8s.io",
+    "v1",
+    "ValidatingWebhookConfiguration",
+    "validatingwebhookconfigurations",
+    namespaced=False,
+)
 
 CHILD_KINDS: Final = (
     Kind("", "v1", "ServiceAccount", "serviceaccounts"),
@@ -56,6 +63,8 @@ CHILD_KINDS: Final = (
     Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
     Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     Kind("", "v1", "Service", "services"),
+    Kind("networking.k8s.io", "v1", "Ingress", "ingresses"),
+    Kind("batch", "v1", "Job", "jobs", metadata_only=False),
     Kind("apps", "v1", "StatefulSet", "statefulsets", metadata_only=False),
     Kind("apps", "v1", "Deployment", "deployments", metadata_only=False),
     Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
