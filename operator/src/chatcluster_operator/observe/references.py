@@ -6,8 +6,11 @@ from typing import Any
 
 from chatcluster_operator.api import STORES
 from chatcluster_operator.decide import Missing
+from chatcluster_operator.decide.certificates import CertificateFacts, Source
 from chatcluster_operator.decide.snapshot import digest
 from chatcluster_operator.desired import Reference, ReferenceKind
+from chatcluster_operator.desired.components import TLS_KEYS
+from chatcluster_operator.desired.tls import CertificateError, check, pair_of
 from chatcluster_operator.kube import KINDS, Client
 from chatcluster_operator.kube.kinds import STORAGE_CLASS
 
@@ -18,6 +21,8 @@ class References:
 
     missing: tuple[Missing, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
+    certificate: CertificateFacts | None = None
+    """What the certificate says that the user brings for the edge."""
 
 
 async def look_up(
@@ -26,6 +31,7 @@ async def look_up(
     """Ask for each reference. Raises what `Client` raises."""
     missing: list[Missing] = []
     digests: dict[str, str] = {}
+    certificate: CertificateFacts | None = None
     for reference in references:
         match reference.kind:
             case ReferenceKind.RELEASE:
@@ -43,7 +49,15 @@ async def look_up(
                     missing.append(_no_keys(reference, namespace, lacking))
                 else:
                     digests[reference.name] = digest(data)
-    return References(tuple(missing), digests)
+                    certificate = _certificate(reference.name, data) if reference.keys == TLS_KEYS else certificate
+    return References(tuple(missing), digests, certificate)
+
+
+def _certificate(name: str, data: Mapping[str, Any]) -> CertificateFacts:
+    try:
+        return CertificateFacts(Source.SECRET, name, check(pair_of(data)))
+    except CertificateError as error:
+        return CertificateFacts(Source.SECRET, name, problem=str(error))
 
 
 def _release(reference: Reference, catalogue: Mapping[str, Mapping[str, str]]) -> list[Missing]:

@@ -189,7 +189,7 @@ class ExternalEdge(Model):
 _REACHABLE: Final = "needs a name to be reached by; set edge.host"
 _NOT_RUN: Final = (
     "edge.external means that no edge is run, so nothing can be said of it; remove tls, ingress, tuning, "
-    "trustedProxies, resources, podOverride and service, or remove external"
+    "trustedProxies, replicas, resources, podOverride and service, or remove external"
 )
 
 
@@ -206,8 +206,8 @@ class Edge(Workload):
             ),
             (
                 "!has(self.external) || !(has(self.tls) || has(self.ingress) || has(self.tuning) || "
-                "has(self.trustedProxies) || has(self.resources) || has(self.podOverride) || "
-                "self.service.type != 'ClusterIP')",
+                "has(self.trustedProxies) || has(self.replicas) || has(self.resources) || "
+                "has(self.podOverride) || self.service.type != 'ClusterIP')",
                 _NOT_RUN,
             ),
         )
@@ -264,7 +264,8 @@ class Edge(Workload):
                 raise ValueError(f"tls.issuer {_REACHABLE}")
             if self.external is not None and self.public_url is None:
                 raise ValueError("only you know where your proxy is; set host or publicUrl")
-        about = (self.tls, self.ingress, self.tuning, self.trusted_proxies, self.resources, self.pod_override)
+        about = (self.tls, self.ingress, self.tuning, self.trusted_proxies)
+        about += (self.replicas, self.resources, self.pod_override)
         said = any(item is not None for item in about) or self.service.type is not ServiceType.CLUSTER_IP
         if self.external is not None and said:
             raise ValueError(_NOT_RUN)
