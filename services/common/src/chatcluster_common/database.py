@@ -8,7 +8,7 @@ Needs the extra `database`. Each service has its own database and its own user i
 
 import enum
 import zlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -93,25 +93,47 @@ class SchemaState(enum.Enum):
     CURRENT = "current"
     BEHIND = "behind"
     AHEAD = "ahead"
-    """A later release has migrated it. Migrations keep the release before working, so it can be served."""
+    """A later release has widened it. That keeps this release working, so it can be served."""
+    CONTRACTED = "contracted"
+    """A later release has taken away what this one needs."""
+
+
+class ContractedError(StartupError):
+    """A later release has taken away what this one needs from the schema."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a later release has removed from the schema what this one needs: run that release or a later one, "
+            "or restore a backup from before it"
+        )
+
+
+CONTRACT_PREFIX = "c"
+"""How the revisions of the folder `contract` begin, so that an earlier release knows them for what they are."""
 
 
 class Schema:
-    """One service's schema and its migrations (Alembic's, in `folder`).
+    """One service's schema and its migrations (Alembic's).
 
-    `migrate` runs as an init container of every replica: an advisory lock lets one of them work while the others wait
-    and then find nothing to do. All steps are one transaction, so that a failed migration leaves the schema as it was.
+    They are two histories. `<folder>/versions` widens the schema such that the release before still works, and runs
+    before a release begins. `<folder>/contract` takes away what only the release before needed, and runs once nothing
+    of that release is left; each of its revisions depends on one of `versions`, never the other way round. So releases
+    can be skipped. An advisory lock lets one process work while others wait and then find nothing to do. All steps are
+    one transaction: a failed migration leaves the schema as it was.
     """
 
     def __init__(self, service: str, folder: Path) -> None:
         self._lock_key = zlib.crc32(f"chatcluster {service}".encode())
         self._config = Config()
         self._config.set_main_option("script_location", str(folder))
+        self._config.set_main_option("path_separator", "newline")
+        self._config.set_main_option("version_locations", f"{folder / 'versions'}\n{folder / 'contract'}")
 
-    async def migrate(self, engine: AsyncEngine) -> None:
+    async def migrate(self, engine: AsyncEngine, *, contract: bool = False) -> None:
         """Bring the schema to the newest revision that this release knows; does nothing when it is there or beyond.
 
-        Raises SQLAlchemy's errors when the lock, a table or a statement takes too long.
+        With `contract` what earlier releases alone needed is taken away too. Raises `ContractedError` when a later
+        release has done so, and SQLAlchemy's errors when the lock, a table or a statement takes too long.
         """
         async with engine.begin() as connection:
             await connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
@@ -119,18 +141,26 @@ class Schema:
             await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(self._lock_key)))
             await connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_TABLE_LOCK_TIMEOUT}'"))
             state = await self.state(connection)
-            if state is SchemaState.BEHIND:
-                await connection.run_sync(self._upgrade)
+            if state is SchemaState.CONTRACTED:
+                raise ContractedError
+            widest, narrowest = self._head(contract=False), self._head(contract=True)
+            if state is SchemaState.BEHIND and widest:
+                await connection.run_sync(self._upgrade, widest)
+            if contract and state is not SchemaState.AHEAD and narrowest:
+                await connection.run_sync(self._upgrade, narrowest)
             log.info("schema migrated" if state is SchemaState.BEHIND else "schema needs nothing", state=state.value)
 
     async def state(self, connection: AsyncConnection) -> SchemaState:
-        """Compare the database's revision with this release's newest."""
-        revision = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+        """Compare the database's revisions with this release's newest."""
+        heads = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_heads())
         script = ScriptDirectory.from_config(self._config)
-        if revision == script.get_current_head():
-            return SchemaState.CURRENT
         known = {step.revision for step in script.walk_revisions()}
-        return SchemaState.BEHIND if revision is None or revision in known else SchemaState.AHEAD
+        unknown = [revision for revision in heads if revision not in known]
+        if any(revision.startswith(CONTRACT_PREFIX) for revision in unknown):
+            return SchemaState.CONTRACTED
+        if unknown:
+            return SchemaState.AHEAD
+        return SchemaState.CURRENT if self._head(contract=False) in _done(script, heads) else SchemaState.BEHIND
 
     async def wait_until_usable(self, engine: AsyncEngine, seconds: float) -> None:
         """Return once the database answers and its schema is this release's or a later one's. Raises `StartupError`."""
@@ -140,12 +170,14 @@ class Schema:
                 state = await self.state(connection)
             if state is SchemaState.BEHIND:
                 raise StartupError("the schema is older than this release: run the service with the argument `migrate`")
+            if state is SchemaState.CONTRACTED:
+                raise ContractedError
             if state is SchemaState.AHEAD:
                 log.warning("the schema is newer than this release; it is served, as migrations keep that working")
 
         await wait_for("a database with a migrated schema", usable, seconds=seconds)
 
-    async def wait_and_migrate(self, url: str, seconds: float, *, application: str) -> None:
+    async def wait_and_migrate(self, url: str, seconds: float, *, application: str, contract: bool = False) -> None:
         """What the argument `migrate` does: wait for the database, then `migrate`."""
         # Statements are bounded by the server here: a long migration is not a lost connection.
         engine = open_engine(url, 1, application=application, command_seconds=None)
@@ -156,10 +188,27 @@ class Schema:
                     await connection.execute(sa.select(1))
 
             await wait_for("the database", ping, seconds=seconds)
-            await self.migrate(engine)
+            await self.migrate(engine, contract=contract)
         finally:
             await engine.dispose()
 
-    def _upgrade(self, connection: sa.Connection) -> None:
+    def _head(self, *, contract: bool) -> str | None:
+        """The newest revision of one history; None when it has none."""
+        heads = ScriptDirectory.from_config(self._config).get_heads()
+        return next((head for head in heads if head.startswith(CONTRACT_PREFIX) is contract), None)
+
+    def _upgrade(self, connection: sa.Connection, revision: str) -> None:
         self._config.attributes["connection"] = connection
-        command.upgrade(self._config, "head")
+        command.upgrade(self._config, revision)
+
+
+def _done(script: ScriptDirectory, heads: Iterable[str]) -> set[str]:
+    """The revisions that have run where these are the last of each history."""
+    done: set[str] = set()
+    left = list(heads)
+    while left:
+        step = script.get_revision(left.pop())
+        done.add(step.revision)
+        for before in (step.down_revision, step.dependencies):
+            left += [before] if isinstance(before, str) else before or ()
+    return done

@@ -15,11 +15,11 @@ from starlette.types import ASGIApp
 from chatcluster_common import logs
 from chatcluster_common.health import Health
 from chatcluster_common.realtime.websocket import WebSocket
-from chatcluster_common.settings import ServiceSettings
+from chatcluster_common.settings import ServiceSettings, Settings
 
 log = logs.get_logger(__name__)
 
-S = TypeVar("S", bound=ServiceSettings)
+S = TypeVar("S", bound=Settings)
 
 EXIT_CONFIGURATION = 78
 """sysexits.h EX_CONFIG: the settings are missing or malformed; restarting alone does not help."""

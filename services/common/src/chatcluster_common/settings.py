@@ -12,8 +12,8 @@ DEFAULT_SECRETS_DIR = "/run/secrets/chatcluster"
 """Where a service finds its secrets: one file a value, named as the variable in lower case."""
 
 
-class ServiceSettings(BaseSettings):
-    """Base of each service's settings; subclasses add what the service needs.
+class Settings(BaseSettings):
+    """Where settings come from.
 
     An environment variable wins over a file of the same name. A value that is missing or malformed raises pydantic's
     ``ValidationError``, which names the variable.
@@ -21,24 +21,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CHAT_", extra="ignore", frozen=True)
 
-    host: str = "0.0.0.0"  # noqa: S104 a pod's own network namespace
-    port: int = Field(
-        default=0, ge=0, le=65535, description="TCP port to listen on; each service sets its own default."
-    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    jwks_file: Path = Field(
-        default=Path("/run/secrets/chatcluster-jwks/jwks.json"),
-        description="Public keys that access tokens are checked against (RFC 7517). Re-read when the file changes.",
-    )
-    internal_token: SecretStr = Field(
-        min_length=16, description="Shared by the services of one ChatCluster for calls to /internal paths."
-    )
-    drain_seconds: float = Field(
-        default=20.0, gt=0, le=600, description="Time from SIGTERM to exit; sockets are closed evenly within it."
-    )
-    drain_notice_seconds: float = Field(
-        default=3.0, ge=0, le=60, description="How long a draining service still accepts work while the edge notices."
-    )
 
     @classmethod
     def settings_customise_sources(
@@ -55,3 +38,27 @@ class ServiceSettings(BaseSettings):
         if folder.is_dir():
             sources += (SecretsSettingsSource(settings_cls, secrets_dir=folder),)
         return sources
+
+
+class ServiceSettings(Settings):
+    """Base of each service's settings; subclasses add what the service needs."""
+
+    host: str = "0.0.0.0"  # noqa: S104 a pod's own network namespace
+    port: int = Field(
+        default=0, ge=0, le=65535, description="TCP port to listen on; each service sets its own default."
+    )
+    jwks_file: Path = Field(
+        default=Path("/run/secrets/chatcluster-jwks/jwks.json"),
+        description="Public keys that access tokens are checked against (RFC 7517). Re-read when the file changes.",
+    )
+    internal_token: SecretStr = Field(
+        min_length=16,
+        description="Shared by the services of one ChatCluster for calls to /internal paths. Of several, separated by "
+        "spaces, the first is sent and all are accepted. Those that are accepted are read again when the file changes.",
+    )
+    drain_seconds: float = Field(
+        default=20.0, gt=0, le=600, description="Time from SIGTERM to exit; sockets are closed evenly within it."
+    )
+    drain_notice_seconds: float = Field(
+        default=3.0, ge=0, le=60, description="How long a draining service still accepts work while the edge notices."
+    )

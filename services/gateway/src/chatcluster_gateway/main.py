@@ -10,17 +10,15 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp
 
-from chatcluster_common import clock, logs, server
+from chatcluster_common import clock, logs, migration, server
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.auth import TokenVerifier
 from chatcluster_common.database import open_engine
 from chatcluster_common.health import Health
 from chatcluster_common.internal import InternalClient
 from chatcluster_common.signals import Signals
-from chatcluster_common.startup import StartupError
 from chatcluster_gateway import api
 from chatcluster_gateway.apitokens import STREAM, ApiTokens
 from chatcluster_gateway.audit import Audit
@@ -136,17 +134,13 @@ async def _purge_now_and_then(store: GatewayStore) -> None:
 def main() -> None:
     """Console entry."""
     parser = argparse.ArgumentParser(prog="chatcluster-gateway", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve")
-    command = parser.parse_args().command
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("serve", help="serve; also without any command")
+    migration.add_arguments(commands.add_parser("migrate", help="bring the database's schema up to date"))
+    arguments = parser.parse_args()
+    if arguments.command == "migrate":
+        sys.exit(migration.migrate(SCHEMA, "gateway", contract=arguments.contract))
     settings = server.load_settings(GatewaySettings, "gateway")
-    if command == "migrate":
-        try:
-            url = settings.database_url.get_secret_value()
-            asyncio.run(SCHEMA.wait_and_migrate(url, settings.startup_seconds, application=_APPLICATION))
-        except (StartupError, SQLAlchemyError, OSError) as error:
-            log.error("the migration failed; the schema is as it was", reason=str(error))
-            sys.exit(1)
-        return
     app, health = create_gateway(settings)
     server.run(with_context(app, "gateway"), settings, health)
 

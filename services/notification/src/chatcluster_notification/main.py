@@ -10,9 +10,8 @@ from functools import partial
 
 from fastapi import FastAPI
 from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 
-from chatcluster_common import logs
+from chatcluster_common import logs, migration
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.database import open_engine
 from chatcluster_common.events import MESSAGES_TOPIC, ConsumerLoop
@@ -20,7 +19,6 @@ from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime.channels import connect
 from chatcluster_common.server import load_settings, run
 from chatcluster_common.signals import Signals
-from chatcluster_common.startup import StartupError
 from chatcluster_notification import api, console, internal_api
 from chatcluster_notification.dead_letters import DeadLetters
 from chatcluster_notification.delivery import Postman
@@ -133,18 +131,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="chatcluster-notification", description=__doc__)
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="serve until told to stop; what no command means")
-    commands.add_parser("migrate", help="bring the database's schema up to date")
+    migration.add_arguments(commands.add_parser("migrate", help="bring the database's schema up to date"))
     console.add_arguments(commands.add_parser("dead", help="what was given up on"))
     arguments = parser.parse_args()
-    settings = load_settings(NotificationSettings, SERVICE)
     if arguments.command == "migrate":
-        try:
-            url = settings.database_url.get_secret_value()
-            asyncio.run(SCHEMA.wait_and_migrate(url, settings.startup_seconds, application=_APPLICATION))
-        except (StartupError, SQLAlchemyError, OSError) as error:
-            log.error("the migration failed; the schema is as it was", reason=str(error))
-            sys.exit(1)
-    elif arguments.command == "dead":
+        sys.exit(migration.migrate(SCHEMA, SERVICE, contract=arguments.contract))
+    settings = load_settings(NotificationSettings, SERVICE)
+    if arguments.command == "dead":
         sys.exit(asyncio.run(console.dead(arguments, settings)))
     else:
         app = build(settings)

@@ -10,14 +10,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chatcluster_common import errors, logs, server, signals
+from chatcluster_common import errors, logs, migration, server, signals
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.database import open_engine
 from chatcluster_common.signals import Signals
-from chatcluster_common.startup import StartupError
 from chatcluster_user.admin import api as admin_api
 from chatcluster_user.admin.service import Admin
 from chatcluster_user.audit import api as audit_api
@@ -168,29 +166,19 @@ async def _promote(settings: UserSettings, username: str) -> bool:
         await engine.dispose()
 
 
-async def _migrate(settings: UserSettings) -> bool:
-    url = settings.database_url.get_secret_value()
-    try:
-        await SCHEMA.wait_and_migrate(url, settings.startup_seconds, application="chat-user")
-    except (StartupError, SQLAlchemyError, OSError) as error:
-        log.error("the migration failed; the schema is as it was", reason=str(error))
-        return False
-    return True
-
-
 def main() -> None:
     """Console entry."""
     parser = argparse.ArgumentParser(prog="chatcluster-user", description=__doc__)
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="serve; also without any command")
-    commands.add_parser("migrate", help="bring the database's schema up to date")
+    migration.add_arguments(commands.add_parser("migrate", help="bring the database's schema up to date"))
     promote = commands.add_parser("promote", help="make somebody an admin")
     promote.add_argument("username")
     arguments = parser.parse_args()
+    if arguments.command == "migrate":
+        sys.exit(migration.migrate(SCHEMA, "user", contract=arguments.contract))
     settings = server.load_settings(UserSettings, "user")
     match arguments.command:
-        case "migrate":
-            sys.exit(0 if asyncio.run(_migrate(settings)) else 1)
         case "promote":
             try:
                 found = asyncio.run(_promote(settings, arguments.username))
