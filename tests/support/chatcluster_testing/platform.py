@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from chatcluster_haproxy import render
 from chatcluster_operator.api import ChatCluster
-from chatcluster_operator.desired import edge
+from chatcluster_operator.desired import haproxy
 from chatcluster_operator.desired.services import PROFILES
 from chatcluster_testing.kafka import Kafka, running_kafka
 from chatcluster_testing.mongodb import MongoDB, running_mongodb
@@ -235,7 +235,7 @@ def _edge(folder: Path, port: int, names: NameServer, services: Mapping[str, lis
         "metadata": {"name": "tests", "namespace": "tests", "uid": "0f5fd2a4-5a5c-4a3c-9d52-3f8b9b1f9c11"},
         "spec": {"version": "1.0"},
     }
-    config = edge.config_of(ChatCluster.from_body(body))
+    config = haproxy.config_of(ChatCluster.from_body(body))
     backends = []
     for backend in config.backends:
         pods = [service.url.removeprefix("http://").partition(":") for service in services[backend.name]]
