@@ -31,9 +31,9 @@ def create(api: Api, spec: Spec, name: str = "crd-test") -> Spec:
 
 def test_a_short_spec_is_completed(api: Api) -> None:
     stored = create(api, {"services": {"user": {"autoscaling": {"maxReplicas": 3}}}})["spec"]
-    scaling = {"minReplicas": 2, "maxReplicas": 3, "targetCPUUtilization": 70}
-    assert stored["services"]["user"]["autoscaling"] == scaling
-    assert stored["services"]["file"]["autoscaling"]["maxReplicas"] == 6
+    assert stored["services"]["user"]["autoscaling"] == {"maxReplicas": 3, "targetCPUUtilization": 70}
+    assert "autoscaling" not in stored["services"]["message"]
+    assert stored["services"]["file"]["enabled"] is True
     assert stored["edge"]["service"] == {"type": "ClusterIP"}
     assert stored["deletionPolicy"] == "Retain"
 
@@ -45,7 +45,14 @@ def test_everything_at_once_is_taken(api: Api) -> None:
             "service": {"type": "NodePort", "nodePort": 30080, "annotations": {"a": "b"}},
             "publicUrl": "http://a",
         },
-        "services": {"file": {"resources": {"limits": {"cpu": 2}}, "env": [{"name": "CHAT_X", "value": ""}]}},
+        "capacity": {"concurrentUsers": 1000},
+        "retention": {"messagesDays": 90, "auditDays": 400},
+        "services": {
+            "message": {"autoscaling": {"targetConnections": 4000}},
+            "presence": {"replicas": 3},
+            "notification": {"enabled": False},
+            "file": {"resources": {"limits": {"cpu": 2}}, "env": [{"name": "CHAT_X", "value": ""}]},
+        },
         "postgres": {"storage": {"size": "1Gi", "storageClassName": "fast"}},
         "mongodb": {"engine": "Embedded"},
         "redis": EXTERNAL,
@@ -63,9 +70,17 @@ def test_everything_at_once_is_taken(api: Api) -> None:
         ({"edge": {"service": {"nodePort": 30080}}}, ["edge.service.nodePort", "set edge.service.type"]),
         ({"edge": {"publicUrl": "chat.example.com"}}, ["spec.edge.publicUrl"]),
         (
-            {"services": {"message": {"autoscaling": {"minReplicas": 9}}}},
+            {"services": {"message": {"autoscaling": {"minReplicas": 9, "maxReplicas": 8}}}},
             ["spec.services.message.autoscaling", "lower the one or raise the other"],
         ),
+        (
+            {"services": {"message": {"replicas": 2, "autoscaling": {"targetConnections": 100}}}},
+            ["spec.services.message", "excludes services.autoscaling", "remove either"],
+        ),
+        ({"services": {"gateway": {"autoscaling": {"targetConnections": 100}}}}, ["targetConnections"]),
+        ({"services": {"gateway": {"enabled": False}}}, ["spec.services.gateway.enabled"]),
+        ({"capacity": {"concurrentUsers": 0}}, ["spec.capacity.concurrentUsers"]),
+        ({"retention": {"messagesDays": 0}}, ["spec.retention.messagesDays"]),
         ({"services": {"user": {"env": [{"name": "PATH", "value": ""}]}}}, ["spec.services.user.env[0].name"]),
         ({"images": {"overrides": {"usr": "a:1"}}}, ["images.overrides", "the components are"]),
         ({"images": {"overrides": {"user": "a:latest"}}}, ["images.overrides", "a tag other than latest"]),
@@ -97,8 +112,6 @@ def test_a_name_that_services_cannot_have_is_refused(api: Api, name: str, word: 
     ("before", "after", "words"),
     [
         ({"redis": {"storage": {"size": "2Gi"}}}, {"redis": {"storage": {"size": "1Gi"}}}, ["redis.storage.size"]),
-        # Without a size there is the default one.
-        ({"redis": {"storage": {"size": "2Gi"}}}, {"redis": {"storage": None}}, ["redis.storage.size", "restore it"]),
         (
             {"objects": {"storage": {"size": "10Gi", "storageClassName": "slow"}}},
             {"objects": {"storage": {"size": "10Gi", "storageClassName": "fast"}}},

@@ -63,9 +63,10 @@ def test_schema_is_structural(schema):
 
 def test_defaults_are_complete(schema):
     services = schema["properties"]["spec"]["properties"]["services"]
-    scaling = {"minReplicas": 2, "maxReplicas": 6, "targetCPUUtilization": 70}
-    assert services["default"]["user"]["autoscaling"] == scaling
-    assert services["properties"]["user"]["properties"]["autoscaling"]["default"] == scaling
+    assert services["default"]["file"]["enabled"] is True
+    assert services["properties"]["file"]["properties"]["enabled"]["default"] is True
+    # What capacity may decide has none: it could not be told from what a person set.
+    assert "autoscaling" not in services["default"]["user"]
 
 
 def test_rules_name_field_and_remedy(schema):

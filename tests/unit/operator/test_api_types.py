@@ -17,8 +17,9 @@ def test_only_the_version_is_required():
     assert (cluster.name, cluster.namespace, cluster.uid, cluster.generation) == ("demo", "chat", "u", 2)
     assert not cluster.deleting
     assert cluster.status == {}
-    assert cluster.spec.services.message.autoscaling.min_replicas == 2
-    assert cluster.spec.postgres.volume.size == "8Gi"
+    assert cluster.spec.services.message.autoscaling is None
+    assert cluster.spec.services.file.enabled
+    assert cluster.spec.postgres.storage is None
 
 
 def test_read_only_views_are_taken():
@@ -40,10 +41,17 @@ def test_deletion_shows():
         ({"version": "dev", "edge": {"replicas": 0}}, "spec.edge.replicas", "greater than or equal to 1"),
         ({"version": "dev", "edge": {"service": {"nodePort": 30080}}}, "spec.edge.service", "set the type or remove"),
         (
-            {"version": "dev", "services": {"user": {"autoscaling": {"minReplicas": 9}}}},
+            {"version": "dev", "services": {"user": {"autoscaling": {"minReplicas": 9, "maxReplicas": 8}}}},
             "spec.services.user.autoscaling",
             "lower the one or raise the other",
         ),
+        (
+            {"version": "dev", "services": {"user": {"replicas": 3, "autoscaling": {"minReplicas": 2}}}},
+            "spec.services.user",
+            "remove either",
+        ),
+        ({"version": "dev", "services": {"user": {"enabled": False}}}, "spec.services.user.enabled", "no such field"),
+        ({"version": "dev", "capacity": {}}, "spec.capacity.concurrentUsers", "required"),
         ({"version": "dev", "services": {"user": {"env": [{"name": "X", "value": ""}]}}}, "spec.services.user.env", ""),
         (
             {"version": "dev", "redis": {"external": {"secretName": "x"}, "storage": {"size": "1Gi"}}},

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import structlog
@@ -80,31 +81,40 @@ class Actor:
         if not self._leadership.leading:
             raise StandbyError
 
-    async def execute(self, cluster: ChatCluster, plan: Plan, *, create_only: frozenset[Key] = frozenset()) -> Outcome:
+    async def execute(
+        self, cluster: ChatCluster, plan: Plan, *, guarded: Mapping[Key, int] = MappingProxyType({})
+    ) -> Outcome:
         """Carry out a plan: kinds in the order of `KINDS`, objects of one kind side by side, deletions last.
 
-        What is in `create_only` is made only where the name is free, never written over. Raises StandbyError.
+        `guarded` objects hold what others are made from and cannot be made twice. They come first, and nothing else is
+        done when one fails. Each is written only while it has this resource version, 0 for one that is yet to be made:
+        so neither an old leader nor a late look can write over what it has not seen. Raises StandbyError.
         """
         outcome = Outcome()
         limit = asyncio.Semaphore(PARALLEL)
 
         async def take(step: Step) -> None:
             async with limit:
-                await self._take(cluster, step, outcome, create_only)
+                await self._take(cluster, step, outcome, guarded)
 
-        for _, steps in groupby(sorted(plan.steps, key=_rank), key=_rank):
+        def rank(step: Step) -> tuple[bool, bool, int]:
+            return step.key not in guarded, *_rank(step)
+
+        for (unguarded, *_), steps in groupby(sorted(plan.steps, key=rank), key=rank):
             async with asyncio.TaskGroup() as group:
                 for step in steps:
                     group.create_task(take(step))
             if outcome.standby:
                 raise StandbyError
+            if outcome.failures and not unguarded:
+                break
         return outcome
 
-    async def _take(self, cluster: ChatCluster, step: Step, outcome: Outcome, create_only: frozenset[Key]) -> None:
+    async def _take(self, cluster: ChatCluster, step: Step, outcome: Outcome, guarded: Mapping[Key, int]) -> None:
         try:
             match step:
                 case Apply():
-                    await self._apply(cluster, step, outcome, create=step.key in create_only)
+                    await self._apply(cluster, step, outcome, version=guarded.get(step.key))
                 case Replace():
                     await self._replace(cluster, step, outcome)
                 case Delete():
@@ -117,7 +127,7 @@ class Actor:
             message = f"the API server did not answer ({type(error).__name__}); tried again"
             outcome.failures.append(Failure(step.key, "ServerUnreachable", message))
 
-    async def _apply(self, cluster: ChatCluster, step: Apply, outcome: Outcome, *, create: bool) -> None:
+    async def _apply(self, cluster: ChatCluster, step: Apply, outcome: Outcome, *, version: int | None) -> None:
         kind, manifest = KINDS[step.key.kind], step.manifest
         if not step.known:
             found = await self._client.find(kind, cluster.namespace, step.key.name, metadata_only=True)
@@ -126,8 +136,10 @@ class Actor:
                 outcome.failures.append(Failure(step.key, "NameTaken", message))
                 return
         self.ensure_leading()
-        if create:
+        if version == 0:
             await self._client.create(kind, manifest, manager=FIELD_MANAGER)
+        elif version is not None:
+            manifest = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": str(version)}}
         try:
             body = await self._client.apply(kind, manifest, manager=FIELD_MANAGER)
         except ApiError as error:

@@ -26,6 +26,8 @@ from chatcluster_operator.api.constants import (
 )
 from chatcluster_operator.api.spec import ChatClusterSpec, DeletionPolicy
 from chatcluster_operator.api.status import (
+    CapacityFigure,
+    CapacityStatus,
     ChatClusterStatus,
     ComponentStatus,
     Condition,
@@ -62,6 +64,8 @@ __all__ = [
     "SINGULAR",
     "STORES",
     "VERSION",
+    "CapacityFigure",
+    "CapacityStatus",
     "ChatCluster",
     "ChatClusterSpec",
     "ChatClusterStatus",

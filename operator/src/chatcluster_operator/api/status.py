@@ -76,12 +76,15 @@ class InventoryItem(Model):
     """Its kind."""
     name: Annotated[str, StringConstraints(max_length=253)]
     """Its name."""
+    mark: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """Digest of what was applied; none while the object is being written."""
 
 
 class OperationPhase(StrEnum):
     """Where a change of release stands."""
 
     RUNNING = "Running"
+    CONTRACTING = "Contracting"
     ROLLING_BACK = "RollingBack"
     ROLLED_BACK = "RolledBack"
 
@@ -97,15 +100,18 @@ class Operation(Model):
     to_version: Annotated[str, StringConstraints(max_length=63)]
     """Release that was asked for."""
     phase: OperationPhase
-    """Running: one component after the other. RollingBack: all go back, since one failed. RolledBack: they have."""
+    """Running: one component after the other. Contracting: all run the new release, and what only the one before needed
+    is taken from the schemas. RollingBack: all go back, since one failed. RolledBack: they have."""
     step: Annotated[str, StringConstraints(max_length=63)]
-    """Component whose turn it is, or at whose turn it failed."""
+    """Component whose turn it is; before all of them expand, after all of them contract."""
     started: _Seconds
     """When the change began, Unix seconds."""
     since: _Seconds
     """When the step or phase began, Unix seconds."""
     message: Annotated[str, StringConstraints(max_length=4096)] = ""
-    """Why it was taken back."""
+    """Why it was taken back, or what hinders its last step."""
+    waiting: Annotated[str, StringConstraints(max_length=4096)] = ""
+    """Why it does not go on; empty while it does."""
 
 
 class RotationKind(StrEnum):
@@ -143,7 +149,9 @@ class Rotation(Model):
     since: _Seconds
     """When the step or phase began, Unix seconds."""
     message: Annotated[str, StringConstraints(max_length=4096)] = ""
-    """Why it was taken back."""
+    """Why it was taken back, or what hinders its last step."""
+    waiting: Annotated[str, StringConstraints(max_length=4096)] = ""
+    """Why it does not go on; empty while it does."""
 
 
 class Rotated(Model):
@@ -153,6 +161,29 @@ class Rotated(Model):
     """When the last rotation of the store passwords began, Unix seconds."""
     keys: _Seconds | None = None
     """When the last rotation of the keys began, Unix seconds."""
+
+
+class CapacityFigure(Model):
+    """One number that followed from spec.capacity, or that falls short of it."""
+
+    component: Annotated[str, StringConstraints(max_length=63)]
+    """Component, such as message."""
+    what: Annotated[str, StringConstraints(max_length=63)]
+    """What the number is of: replicas, maxReplicas, targetConnections, cpu, memory, volume, partitions; or bound, the
+    most people that a store suffices for."""
+    value: Annotated[str, StringConstraints(max_length=63)]
+    """The number."""
+    why: Annotated[str, StringConstraints(max_length=512)]
+    """How it came about, in a line."""
+
+
+class CapacityStatus(Model):
+    """What followed from spec.capacity."""
+
+    concurrent_users: Annotated[int, Field(ge=1)]
+    """People that everything is sized for."""
+    figures: Annotated[list[CapacityFigure], Field(max_length=128)] = Field(default_factory=list[CapacityFigure])
+    """Numbers that were derived. What the spec sets, or what the operator's own is enough for, is left out."""
 
 
 class ChatClusterStatus(Model):
@@ -185,6 +216,8 @@ class ChatClusterStatus(Model):
         ),
     ] = Field(default_factory=list[ComponentStatus])
     """State by component."""
+    capacity: CapacityStatus | None = None
+    """What followed from spec.capacity, and why."""
     operation: Operation | None = None
     """The change of release under way."""
     rotation: Rotation | None = None

@@ -200,7 +200,7 @@ def render(found: Mapping[str, Any]) -> RenderableType:
 
 
 def _section(name: str, body: RenderableType | None) -> list[RenderableType]:
-    return [Text(), Text(name, style="bold"), Padding(body, (0, 0, 0, 2))] if body is not None else []
+    return [Text(), Text(name, style="bold"), Padding(body, (0, 0, 0, 2), expand=False)] if body is not None else []
 
 
 def _component_table(components: Sequence[Object]) -> Table | None:

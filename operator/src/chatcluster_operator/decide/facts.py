@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from chatcluster_operator.api import ChatCluster, InventoryItem, Operation
+from chatcluster_operator.api import ChatCluster, InventoryItem, Operation, Rotated, Rotation
+from chatcluster_operator.decide.certificates import CertificateFacts
+from chatcluster_operator.decide.operations import Wait, Work
 from chatcluster_operator.decide.plan import Plan
+from chatcluster_operator.decide.restart import Restarts
 from chatcluster_operator.decide.snapshot import Key, Snapshot, Workload
 from chatcluster_operator.desired import Component
 
@@ -40,6 +43,18 @@ class Facts:
     """The release that the manifests lead to; None when there is none to apply."""
     operation: Operation | None = None
     """The change of release under way."""
+    rotation: Rotation | None = None
+    """The rotation of passwords or keys under way, or the last one, where it failed."""
+    rotated: Rotated | None = None
+    """When passwords and keys were last replaced."""
+    waits: Mapping[Work, Wait] = field(default_factory=dict[Work, Wait])
+    """What keeps operations from beginning, or from going on."""
+    restarts: Restarts = field(default_factory=Restarts)
+    """Restarts that were asked for."""
+    apis: frozenset[str] = frozenset()
+    """Optional kinds that the API server serves."""
+    certificate: CertificateFacts | None = None
+    """The edge's certificate; None: it speaks plain HTTP."""
     sockets: Mapping[str, int] = field(default_factory=dict[str, int])
     """Connected sockets by service, as last counted; a service that cannot be asked is absent."""
 

@@ -1,6 +1,6 @@
 """Which changes of the status are worth an event."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,4 +31,12 @@ def notices(previous: Mapping[str, Any], status: Mapping[str, Any]) -> list[Noti
             told.append(Notice(warning=True, reason=condition["reason"], message=condition["message"]))
         elif condition["type"] == "ConfigurationValid" and changed == ("False", "True"):
             told.append(Notice(warning=False, reason="Recovered", message=condition["message"]))
+    told.extend(_rotated(previous.get("rotated") or {}, status.get("rotated") or {}))
     return told
+
+
+def _rotated(before: Mapping[str, int], after: Mapping[str, int]) -> Iterable[Notice]:
+    for what, when in after.items():
+        if before.get(what) != when:
+            message = f"All {what} are new, and the old ones are no longer accepted."
+            yield Notice(warning=False, reason="Rotated", message=message)

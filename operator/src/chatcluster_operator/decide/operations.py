@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from chatcluster_operator.api import ChatCluster, OperationPhase
+from chatcluster_operator.api import ChatCluster, OperationPhase, RotationPhase
 from chatcluster_operator.decide.maintenance import Opening, opening
 from chatcluster_operator.decide.snapshot import Workload
 
@@ -46,6 +46,8 @@ class Wait:
     """Why, and what to do about it; a sentence without its full stop."""
     until: int | None = None
     """When to look again, Unix seconds; None: when something changes."""
+    holds: bool = False
+    """Whether it stops what is under way at any point, not only between two steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ def situation(
     """The situation of a ChatCluster with these components. `now` is in Unix seconds."""
     operation = cluster.status.get("operation")
     upgrading = operation is not None and operation["phase"] != OperationPhase.ROLLED_BACK.value
+    rotation = cluster.status.get("rotation")
+    rotating = rotation is not None and rotation["phase"] != RotationPhase.FAILED.value
     return Situation(
         paused=cluster.spec.paused,
         hibernated=cluster.spec.hibernated,
@@ -74,7 +78,7 @@ def situation(
             for name in components
             if (workload := workloads.get(name)) is None or not (workload.rolled_out and workload.available)
         ),
-        under_way=Work.UPGRADE if upgrading else None,
+        under_way=Work.UPGRADE if upgrading else Work.ROTATION if rotating else None,
         window=opening(
             cluster.spec.maintenance.windows, now, overridden=cluster.annotations.get(OVERRIDE_WINDOW) == "true"
         ),
@@ -108,9 +112,9 @@ def may_go_on(work: Work, now: Situation, *, urgent: bool = False) -> Wait | Non
 
 def _held(now: Situation) -> Wait | None:
     if now.paused:
-        return Wait("Paused", "waits while spec.paused is true; set it to false")
+        return Wait("Paused", "waits while spec.paused is true; set it to false", holds=True)
     if now.hibernated:
-        return Wait("Hibernated", "waits while spec.hibernated is true; set it to false")
+        return Wait("Hibernated", "waits while spec.hibernated is true; set it to false", holds=True)
     return None
 
 

@@ -1,6 +1,6 @@
 """Which objects to apply and which to delete, so that the world becomes what the spec asks for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
@@ -88,12 +88,14 @@ def plan(
     inventory: Iterable[Key] = (),
     keep: Iterable[Key] = (),
     immutable: Mapping[Key, str] | None = None,
+    retry: Collection[Key] = (),
     hibernating: bool = False,
 ) -> Plan:
     """Compare what should be with what is.
 
     `manifests` are pairs of a manifest and its digest. `inventory` lists what was made before; `keep` is never deleted.
     `immutable`: objects that the API server takes as their manifest of this digest says only if they are made anew.
+    `retry`: Jobs that have failed and are to be made anew.
     `hibernating`: stores go to sleep after those who use them, so that these can end their work.
     """
     blocked = {missing.component for missing in snapshot.missing if missing.component}
@@ -118,7 +120,7 @@ def plan(
             taken.append(key)
         elif child is not None and child.deleting:
             leaving.append(key)
-        elif child is not None and fixed.get(key) == fingerprint and key not in kept:
+        elif child is not None and key not in kept and (fixed.get(key) == fingerprint or key in retry):
             steps.append(Replace(key, child.uid))
         else:
             reason = _reason(key, fingerprint, snapshot)

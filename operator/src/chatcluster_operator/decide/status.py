@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from chatcluster_operator.api import ChatClusterStatus, Condition, ConditionStatus
+from chatcluster_operator.api import ChatClusterStatus, Condition, ConditionStatus, OperationPhase
+from chatcluster_operator.decide.capacity import capacity
 from chatcluster_operator.decide.component import component_status
 from chatcluster_operator.decide.conditions import judge
 from chatcluster_operator.decide.facts import Facts
@@ -24,13 +25,16 @@ def report(facts: Facts) -> dict[str, Any]:
     return _wire(
         ChatClusterStatus(
             observed_generation=cluster.generation,
-            version=facts.release if _complete(facts, verdicts) else cluster.status.get("version"),
+            version=_version(facts, verdicts),
             url=facts.url,
             conditions=_conditions(verdicts, cluster.generation, cluster.status, facts.now),
             endpoints=endpoints(cluster),
             connections=told(cluster.status.get("connections") or {}, facts.sockets) or None,
             components=[component_status(facts, component) for component in facts.components],
+            capacity=capacity(facts),
             operation=facts.operation,
+            rotation=facts.rotation,
+            rotated=facts.rotated,
             inventory=list(facts.inventory),
         )
     )
@@ -60,6 +64,13 @@ def _in_order_of(
 ) -> list[Mapping[str, Any]]:
     rank = {item["type"]: index for index, item in enumerate(first)}
     return sorted(conditions, key=lambda item: rank.get(item["type"], len(rank)))
+
+
+def _version(facts: Facts, verdicts: Sequence[Verdict]) -> str | None:
+    operation = facts.operation
+    if operation is not None and operation.phase is OperationPhase.CONTRACTING:
+        return operation.to_version
+    return facts.release if _complete(facts, verdicts) else facts.cluster.status.get("version")
 
 
 def _complete(facts: Facts, verdicts: Sequence[Verdict]) -> bool:

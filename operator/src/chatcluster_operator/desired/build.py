@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from chatcluster_operator.api import SERVICES, STORES, ChatCluster, DeletionPolicy
-from chatcluster_operator.desired import edge, kafka, mongodb, network, objects, postgres, redis, services
+from chatcluster_operator.api import STORES, ChatCluster, DeletionPolicy
+from chatcluster_operator.desired import edge, kafka, migrations, mongodb, network, objects, postgres, redis, services
 from chatcluster_operator.desired.common import JWKS, config_map, manifest, object_name
+from chatcluster_operator.desired.components import running_services
 from chatcluster_operator.desired.names import credentials_name
 from chatcluster_operator.desired.types import Inputs, Manifest
 
@@ -24,8 +25,9 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     return [
         *_shared(cluster, inputs),
         *network.manifests(cluster),
+        *migrations.jobs(cluster, inputs),
         *(item for name in managed for item in _STORES[name](cluster, inputs)),
-        *(item for name in SERVICES for item in services.manifests(cluster, inputs, name)),
+        *(item for name in running_services(cluster) for item in services.manifests(cluster, inputs, name)),
         *edge.manifests(cluster, inputs),
     ]
 

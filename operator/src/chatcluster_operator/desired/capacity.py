@@ -13,32 +13,18 @@ from typing import Final
 
 from chatcluster_operator.api import EDGE
 from chatcluster_operator.desired.figures import BEHAVIOUR, COSTS, POLICY, STORED
+from chatcluster_operator.desired.needs import (
+    LEAST,
+    LEAST_DATABASE_CONNECTIONS,
+    LEAST_PARTITIONS,
+    Need,
+    Number,
+    larger,
+)
+
+__all__ = ["Bound", "Demand", "Need", "Number", "derive"]
 
 _KIB_OF_GIB: Final = 1024**2
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A derived number, and why it is what it is, in a line."""
-
-    value: int
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What one component needs: processor in thousandths of a core, memory in MiB, a volume in GiB."""
-
-    fewest: Number
-    """Replicas at least."""
-    most: Number
-    """Replicas at most; the same where nothing scales them."""
-    cpu: Number
-    memory: Number
-    memory_limit: Number
-    volume: Number | None = None
-    connections: Number | None = None
-    """Sockets a replica, at the edge those it may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +68,21 @@ def derive(concurrent_users: int, *, message_days: int | None = None, audit_days
     is planned for, and the year that is the service's own default.
     """
     users = concurrent_users
-    needs = {name: _replicated(name, users, load) for name, load in _LOADS.items()}
-    connections = 20 + sum(needs[name].most.value * int(COSTS[f"pool_{name}"].value) for name in _POOLED)
+    needs = {name: _replicated(name, users, load).at_least(LEAST[name]) for name, load in _LOADS.items()}
+    opened = 20 + sum(needs[name].most.value * int(COSTS[f"pool_{name}"].value) for name in _POOLED)
+    connections = Number(opened, f"pools of {', '.join(_POOLED)} at their most replicas, and 20 for the rest")
     kept = message_days or STORED["horizon"].value, audit_days or STORED["audit_days"].value
-    needs |= _stores(users, *kept, connections * COSTS["backend"].value)
-    # Topics are made with a multiple, so that partitions are spread evenly over the usual numbers of consumers.
+    stores = _stores(users, *kept, opened * COSTS["backend"].value)
+    needs |= {name: need.at_least(LEAST[name]) for name, need in stores.items()}
+    # In sixes, so that partitions are spread evenly over the usual numbers of consumers.
     partitions = 6 * math.ceil(needs["notification"].most.value / 6)
     return Demand(
         users=users,
         needs=needs,
-        partitions=Number(partitions, "as many as replicas of notification may share the work, in sixes"),
-        database_connections=Number(
-            connections, f"pools of {', '.join(_POOLED)} at their most replicas, and 20 for the rest"
+        partitions=larger(
+            LEAST_PARTITIONS, Number(partitions, "as many as replicas of notification may share the work, in sixes")
         ),
+        database_connections=larger(LEAST_DATABASE_CONNECTIONS, connections),
         bounds=_bounds(),
     )
 
@@ -208,12 +196,19 @@ def _replicated(name: str, users: int, load: _Load) -> Need:
         cpu=Number(_up(1000 * carried * load.cores / use, 10), grounds),
         memory=Number(memory, f"{counted:,.0f} MiB counted, {held:,} sockets among it" if held else grounds),
         memory_limit=Number(math.ceil(memory * POLICY["limit"].value), "twice the request, for bursts"),
-        connections=Number(2 * held if name == EDGE else held, _HELD if name == EDGE else grounds) if held else None,
+        connections=_connections(name, held, grounds) if held else None,
     )
 
 
+def _connections(name: str, held: int, grounds: str) -> Number:
+    if name == EDGE:
+        return Number(2 * held, "twice those of a full replica, for the time after one was lost")
+    return Number(max(held, _FEWEST_SOCKETS), grounds)
+
+
+_FEWEST_SOCKETS: Final = 500
+"""No pod is full with fewer, however few people it was sized for."""
 _MOST: Final = "twice the fewest, for twice the people or the work"
-_HELD: Final = "twice those of a full replica, for the time after one was lost"
 
 
 def _up(value: float, step: int) -> int:
@@ -283,7 +278,8 @@ def _bounds() -> tuple[Bound, ...]:
     """Where a single member ends. Independent of how many people there are."""
     bounds: list[Bound] = []
     for name, (cores, most, why) in _STORE_LOADS.items():
-        bounds.append(Bound(name, int(most * POLICY["use"].value / cores), f"{why}; it can use {most:g} of the cores"))
+        can_use = "one core" if most == 1 else f"{most:g} cores"
+        bounds.append(Bound(name, int(most * POLICY["use"].value / cores), f"{why}; it can use {can_use}"))
     return tuple(sorted(bounds, key=lambda bound: bound.users))
 
 

@@ -1,10 +1,12 @@
 """Which components a ChatCluster has, what it refers to, and which images it needs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chatcluster_operator.api import EDGE, SERVICES, STORES, ChatCluster
 from chatcluster_operator.desired.common import object_name
+from chatcluster_operator.desired.sizing import sizing
+from chatcluster_operator.desired.tls import CERTIFICATE_KEY, PRIVATE_KEY
 from chatcluster_operator.desired.types import Component, MissingImageError, Reference, ReferenceKind, WorkloadKind
 
 EXTERNAL_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -17,11 +19,18 @@ EXTERNAL_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 """What the Secret of an external store must hold."""
 
 SMTP_KEYS: Final = ("username", "password")
+TLS_KEYS: Final = (CERTIFICATE_KEY, PRIVATE_KEY)
+
+
+def running_services(cluster: ChatCluster, among: Sequence[str] = SERVICES) -> tuple[str, ...]:
+    """The services that the ChatCluster has, of those in `among`: the others are switched off."""
+    return tuple(name for name in among if getattr(cluster.spec.service(name), "enabled", True))
 
 
 def components(cluster: ChatCluster) -> list[Component]:
     """The managed components, stores first; an external store is absent."""
     managed = [name for name in STORES if cluster.spec.store(name).external is None]
+    sizes = sizing(cluster)
     return [
         *(Component(name, WorkloadKind.STATEFUL_SET, object_name(cluster, name), 1) for name in managed),
         *(
@@ -29,11 +38,15 @@ def components(cluster: ChatCluster) -> list[Component]:
                 name,
                 WorkloadKind.DEPLOYMENT,
                 object_name(cluster, name),
-                cluster.spec.service(name).autoscaling.min_replicas,
+                sizes[name].replicas.value,
             )
-            for name in SERVICES
+            for name in running_services(cluster)
         ),
-        Component(EDGE, WorkloadKind.DEPLOYMENT, object_name(cluster, EDGE), cluster.spec.edge.replicas),
+        *(
+            [Component(EDGE, WorkloadKind.DEPLOYMENT, object_name(cluster, EDGE), sizes[EDGE].replicas.value)]
+            if cluster.spec.edge.external is None
+            else []
+        ),
     ]
 
 
@@ -53,15 +66,25 @@ def required(cluster: ChatCluster) -> list[Reference]:
         if chosen.external is not None:
             field = f"spec.{name}.external.secretName"
             references.append(Reference(ReferenceKind.SECRET, chosen.external.secret_name, field, EXTERNAL_KEYS[name]))
-        elif chosen.volume.storage_class_name is not None:
+        elif chosen.storage is not None and chosen.storage.storage_class_name is not None:
             field = f"spec.{name}.storage.storageClassName"
-            references.append(Reference(ReferenceKind.STORAGE_CLASS, chosen.volume.storage_class_name, field))
+            references.append(Reference(ReferenceKind.STORAGE_CLASS, chosen.storage.storage_class_name, field))
     smtp = spec.notification.smtp
     if smtp is not None and smtp.secret_name is not None:
         references.append(
             Reference(ReferenceKind.SECRET, smtp.secret_name, "spec.notification.smtp.secretName", SMTP_KEYS)
         )
+    if spec.edge.tls is not None and spec.edge.tls.secret_name is not None:
+        references.append(
+            Reference(ReferenceKind.SECRET, spec.edge.tls.secret_name, "spec.edge.tls.secretName", TLS_KEYS)
+        )
     return references
+
+
+def available_images(cluster: ChatCluster, catalogue: Mapping[str, str]) -> dict[str, str]:
+    """The image of each managed component that has one. `catalogue` is the release's map from component to image."""
+    available = {**catalogue, **cluster.spec.images.overrides}
+    return {item.name: available[item.name] for item in components(cluster) if item.name in available}
 
 
 def resolve_images(cluster: ChatCluster, catalogue: Mapping[str, str]) -> dict[str, str]:

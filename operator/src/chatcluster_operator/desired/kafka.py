@@ -1,4 +1,7 @@
-"""Kafka in KRaft mode: one node that is broker and controller. Each service signs in as itself, by SASL PLAIN."""
+"""Kafka in KRaft mode: one node that is broker and controller. Each service signs in as itself, by SASL PLAIN.
+
+Users and passwords are a file that the broker reads at each sign-in (`stores/kafka/src`), so they change while it runs.
+"""
 
 from typing import Final
 
@@ -7,7 +10,6 @@ from chatcluster_operator.desired import common, stores
 from chatcluster_operator.desired.common import object_name
 from chatcluster_operator.desired.pods import (
     DATA_PATH,
-    Figures,
     Pod,
     Probes,
     config_volume,
@@ -15,37 +17,39 @@ from chatcluster_operator.desired.pods import (
     env,
     env_from_secret,
     memory_limit_mib,
-    resources,
     secrets_volume,
     stateful_set,
     tcp,
 )
+from chatcluster_operator.desired.sizing import sizing
 from chatcluster_operator.desired.types import Inputs, Manifest
 
 NAME: Final = "kafka"
 CONTROLLER_PORT: Final = 9093
+BROKER: Final = "broker"
 USERS: Final = ("message", "notification")
 
-_FIGURES = Figures(cpu="150m", memory="512Mi", memory_limit="768Mi")
+_USERS_FILE: Final = "dev.chatcluster.kafka.UsersFile"
+"""The class in the image that reads the users, for both sides of a sign-in."""
 
 
 def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     """All objects of Kafka."""
     name = object_name(cluster, NAME)
     ports = {"kafka": stores.PORTS[NAME], "controller": CONTROLLER_PORT}
-    chosen = resources(cluster.spec.kafka.resources, _FIGURES)
+    chosen = sizing(cluster)[NAME].resources
     # The rest is for the page cache, threads and the runtime itself.
     heap = max(128, memory_limit_mib(chosen) // 3)
     config = _properties(cluster)
-    secrets = {"jaas.conf": _jaas(inputs), "cluster_id": inputs.credentials.kafka_cluster_id}
+    secrets = {"users.properties": _users(inputs), "cluster_id": inputs.credentials.kafka_cluster_id}
     pod = Pod(
         component=NAME,
         ports=ports,
         # The controller listens first; the clients' port opens once the broker may take requests.
         probes=Probes(live=tcp("controller"), ready=tcp("kafka")),
         resources=chosen,
-        checksum=common.checksum(config, secrets),
-        volumes=(config_volume(name), secrets_volume((name, {"jaas.conf": "jaas.conf"}))),
+        checksum=common.checksum(config, secrets["cluster_id"]),
+        volumes=(config_volume(name), secrets_volume((name, {"users.properties": "users.properties"}))),
         claims=(("data", DATA_PATH),),
         env=(
             env_from_secret("KAFKA_CLUSTER_ID", name, "cluster_id"),
@@ -81,6 +85,9 @@ def _properties(cluster: ChatCluster) -> str:
         "sasl.enabled.mechanisms": "PLAIN",
         "sasl.mechanism.inter.broker.protocol": "PLAIN",
         "sasl.mechanism.controller.protocol": "PLAIN",
+        **_sign_in("CLIENT"),
+        **_sign_in("CONTROLLER"),
+        "sasl.client.callback.handler.class": _USERS_FILE,
         "log.dirs": f"{DATA_PATH}/kafka",
         # Topics are made on purpose, with the partitions that their service wants.
         "auto.create.topics.enable": "false",
@@ -103,16 +110,16 @@ def _properties(cluster: ChatCluster) -> str:
     return "".join(f"{key}={value}\n" for key, value in properties.items())
 
 
-def _jaas(inputs: Inputs) -> str:
-    """The users that the broker knows, itself among them."""
-    keys = inputs.credentials
-    passwords = {"broker": keys.kafka_broker_password} | {
-        user: getattr(keys, f"kafka_{user}_password") for user in USERS
+def _sign_in(listener: str) -> dict[str, str]:
+    prefix = f"listener.name.{listener.lower()}.plain.sasl"
+    return {
+        f"{prefix}.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule required;",
+        f"{prefix}.server.callback.handler.class": _USERS_FILE,
     }
-    users = "".join(f'\n    user_{user}="{password}"' for user, password in passwords.items())
-    return (
-        "KafkaServer {\n"
-        "    org.apache.kafka.common.security.plain.PlainLoginModule required\n"
-        f'    username="broker"\n    password="{keys.kafka_broker_password}"{users};\n'
-        "};\n"
-    )
+
+
+def _users(inputs: Inputs) -> str:
+    """The users that the broker knows, itself among them: a line each, with all passwords that are good for now."""
+    keys = inputs.credentials
+    lines = [f"{user}={','.join(keys.accepted(f'kafka_{user}_password'))}" for user in (BROKER, *USERS)]
+    return "\n".join([*lines, ""])

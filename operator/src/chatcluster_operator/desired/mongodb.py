@@ -1,5 +1,6 @@
 """The message store. The one managed engine is the embedded stand-in, for development and tests."""
 
+import json
 from typing import Final
 
 from chatcluster_operator.api import ChatCluster
@@ -7,38 +8,37 @@ from chatcluster_operator.desired import common, stores
 from chatcluster_operator.desired.common import object_name
 from chatcluster_operator.desired.pods import (
     DATA_PATH,
-    Figures,
     Pod,
     Probes,
     disruption_budget,
     env,
     memory_limit_mib,
-    resources,
     secrets_volume,
     stateful_set,
     tcp,
 )
+from chatcluster_operator.desired.sizing import sizing
 from chatcluster_operator.desired.types import Inputs, Manifest
 
 NAME: Final = "mongodb"
-
-_FIGURES = Figures(cpu="200m", memory="256Mi", memory_limit="768Mi")
 
 
 def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     """All objects of the message store."""
     name = object_name(cluster, NAME)
     ports = {"mongodb": stores.PORTS[NAME]}
-    chosen = resources(cluster.spec.mongodb.resources, _FIGURES)
-    secrets = {"password": inputs.credentials.mongodb_password}
+    chosen = sizing(cluster)[NAME].resources
+    users = inputs.credentials.logins(stores.MONGODB_USER, "mongodb_password")
+    secrets = {"users.json": json.dumps(users)}
     pod = Pod(
         component=NAME,
         ports=ports,
         # It listens once it knows its user, so that one answer says both.
         probes=Probes(live=tcp("mongodb"), ready=tcp("mongodb")),
         resources=chosen,
-        checksum=common.checksum(secrets),
-        volumes=(secrets_volume((name, {"password": "password"})),),
+        # It takes up other passwords while it runs.
+        checksum=common.checksum(""),
+        volumes=(secrets_volume((name, {"users.json": "users.json"})),),
         claims=(("data", DATA_PATH),),
         env=(env("CHAT_MONGODB_CACHE", f"{max(64, memory_limit_mib(chosen) // 3)}M"),),
     )

@@ -8,22 +8,19 @@ from chatcluster_operator.desired import common, stores
 from chatcluster_operator.desired.common import object_name
 from chatcluster_operator.desired.pods import (
     DATA_PATH,
-    Figures,
     Pod,
     Probes,
     command,
     disruption_budget,
     env,
     http_get,
-    resources,
     secrets_volume,
     stateful_set,
 )
+from chatcluster_operator.desired.sizing import sizing
 from chatcluster_operator.desired.types import Inputs, Manifest
 
 NAME: Final = "objects"
-
-_FIGURES = Figures(cpu="100m", memory="192Mi", memory_limit="768Mi")
 
 
 def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
@@ -35,8 +32,9 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
         component=NAME,
         ports=ports,
         probes=Probes(live=http_get("s3", "/healthz"), ready=command("healthcheck", "ready")),
-        resources=resources(cluster.spec.objects.resources, _FIGURES),
-        checksum=common.checksum(secrets),
+        resources=sizing(cluster)[NAME].resources,
+        # It takes up other identities while it runs.
+        checksum=common.checksum(""),
         volumes=(secrets_volume((name, {"s3.json": "s3.json"})),),
         claims=(("data", DATA_PATH),),
         env=(env("CHAT_BUCKET", stores.BUCKET),),
@@ -55,9 +53,10 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
 def _identities(inputs: Inputs) -> str:
     """Who may do what: the file service reads, writes, lists and tags in its bucket."""
     keys = inputs.credentials
+    pairs = zip(keys.accepted("objects_access_key"), keys.accepted("objects_secret_key"), strict=True)
     identity = {
         "name": "file",
-        "credentials": [{"accessKey": keys.objects_access_key, "secretKey": keys.objects_secret_key}],
+        "credentials": [{"accessKey": access, "secretKey": secret} for access, secret in pairs],
         "actions": [f"{action}:{stores.BUCKET}" for action in ("Read", "Write", "List", "Tagging")],
     }
     return json.dumps({"identities": [identity]})

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from chatcluster_operator.api import ChatCluster, DeletionPolicy
 from chatcluster_operator.api.quantity import parse_quantity
-from chatcluster_operator.api.spec import Placement, Resources, Store, Workload
+from chatcluster_operator.api.spec import Placement, Store, Workload
 from chatcluster_operator.api.strategic import merge
 from chatcluster_operator.desired.common import labels, manifest, object_name, selector
+from chatcluster_operator.desired.sizing import sizing
 from chatcluster_operator.desired.types import Inputs, Manifest
 
 CONFIG_PATH: Final = "/etc/chatcluster"
@@ -17,21 +18,12 @@ SECRETS_PATH: Final = "/run/secrets/chatcluster"
 DATA_PATH: Final = "/var/lib/chatcluster"
 CHECKSUM: Final = "chatcluster.dev/checksum"
 """Annotation of pods: a digest of their configuration and secrets, so that a change of those rolls them."""
+RESTARTED_AT: Final = "chatcluster.dev/restarted-at"
+"""Annotation of pods: when somebody last asked for their restart, so that asking rolls them."""
 
+_OF_CONTAINERS: Final = frozenset({"containers", "initContainers"})
 _USER: Final = 10001
-_READ_ONLY_BY_GROUP: Final = 0o440
-
-
-@dataclass(frozen=True)
-class Figures:
-    """A component's resources where the spec gives none."""
-
-    cpu: str
-    """Processor share requested, in cores."""
-    memory: str
-    """Memory requested."""
-    memory_limit: str
-    """Memory at most."""
+READ_ONLY_BY_GROUP: Final = 0o440
 
 
 @dataclass(frozen=True)
@@ -61,8 +53,6 @@ class Pod:
     """Pairs of a volume claim template's name and where it is mounted."""
     env: Sequence[Mapping[str, Any]] = ()
     args: Sequence[str] = ()
-    init_args: Sequence[str] = ()
-    """Arguments of a first run of the same image that must succeed before the container starts."""
     pre_stop: Mapping[str, Any] | None = None
     grace_seconds: int = 30
     """Time from SIGTERM to SIGKILL."""
@@ -70,6 +60,23 @@ class Pod:
     """ServiceAccount whose token the pod gets; none: no token."""
     rollout_label: str | None = None
     """Label by which spreading tells the pods of one rollout from those of another."""
+    extra_labels: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Task:
+    """A pod that runs to its end, as far as such pods differ."""
+
+    component: str
+    name: str
+    """Name of its container."""
+    image: str
+    args: Sequence[str]
+    resources: dict[str, Any]
+    checksum: str
+    volumes: Sequence[tuple[Mapping[str, Any], str]] = ()
+    """Pairs of a volume and where it is mounted, besides /tmp."""
+    env: Sequence[Mapping[str, Any]] = ()
     extra_labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -115,22 +122,7 @@ def secrets_volume(*sources: tuple[str, Mapping[str, str]]) -> tuple[dict[str, A
         for name, items in sources
         if items
     ]
-    return {"name": "secrets", "projected": {"sources": projected, "defaultMode": _READ_ONLY_BY_GROUP}}, SECRETS_PATH
-
-
-def resources(given: Resources | None, figures: Figures) -> dict[str, Any]:
-    """A container's resources: what the spec gives, and for the rest the component's figures.
-
-    A limit given without a request lowers the request to it where it must.
-    """
-    requests, limits = (given.requests, given.limits) if given else (None, None)
-    memory_limit = (limits and limits.memory) or _larger(figures.memory_limit, requests and requests.memory)
-    cpu_limit = limits and limits.cpu
-    asked = {
-        "cpu": (requests and requests.cpu) or _smaller(figures.cpu, cpu_limit),
-        "memory": (requests and requests.memory) or _smaller(figures.memory, memory_limit),
-    }
-    return {"requests": asked, "limits": {"memory": memory_limit} | ({"cpu": cpu_limit} if cpu_limit else {})}
+    return {"name": "secrets", "projected": {"sources": projected, "defaultMode": READ_ONLY_BY_GROUP}}, SECRETS_PATH
 
 
 def memory_limit_mib(chosen: Mapping[str, Any]) -> int:
@@ -138,36 +130,10 @@ def memory_limit_mib(chosen: Mapping[str, Any]) -> int:
     return int(parse_quantity(chosen["limits"]["memory"]) / 1024**2)
 
 
-def _larger(figure: str, other: str | None) -> str:
-    return other if other and parse_quantity(other) > parse_quantity(figure) else figure
-
-
-def _smaller(figure: str, other: str | None) -> str:
-    return other if other and parse_quantity(other) < parse_quantity(figure) else figure
-
-
 def _template(cluster: ChatCluster, inputs: Inputs, pod: Pod, given: Workload) -> dict[str, Any]:
-    spec = cluster.spec
-    volumes: list[dict[str, Any]] = [{"name": "tmp", "emptyDir": {}}, *(dict(volume) for volume, _ in pod.volumes)]
-    mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the container's own
-    mounts += [{"name": volume["name"], "mountPath": path, "readOnly": True} for volume, path in pod.volumes]
-    mounts += [{"name": name, "mountPath": path} for name, path in pod.claims]
-    base: dict[str, Any] = {
-        "image": inputs.images[pod.component],
-        "imagePullPolicy": spec.images.pull_policy.value,
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
-        "resources": pod.resources,
-        "volumeMounts": mounts,
-    }
-    if pod.env:
-        base["env"] = [dict(item) for item in pod.env]
+    mounts = [(volume["name"], path) for volume, path in pod.volumes]
     container: dict[str, Any] = {
-        "name": pod.component,
-        **base,
+        **_container(cluster, pod.component, inputs.images[pod.component], pod.resources, mounts, pod.env),
         "ports": [{"name": name, "containerPort": number, "protocol": "TCP"} for name, number in pod.ports.items()],
         # Once a second until it lives: what waits for it need not wait longer than that.
         "startupProbe": {
@@ -186,12 +152,86 @@ def _template(cluster: ChatCluster, inputs: Inputs, pod: Pod, given: Workload) -
         # Patient: on a node that is short of processor time, restarts would only make it worse.
         "livenessProbe": {**pod.probes.live, "periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6},
     }
+    container["volumeMounts"] += [{"name": name, "mountPath": path} for name, path in pod.claims]
     if pod.args:
         container["args"] = list(pod.args)
     if pod.pre_stop:
         container["lifecycle"] = {"preStop": dict(pod.pre_stop)}
-    body: dict[str, Any] = {
+    body = {
+        **_body(cluster, given.placement, [volume for volume, _ in pod.volumes]),
         "automountServiceAccountToken": pod.service_account is not None,
+        "terminationGracePeriodSeconds": pod.grace_seconds,
+        "topologySpreadConstraints": [_spread(cluster, pod)],
+        "containers": [container],
+    }
+    if pod.service_account:
+        body["serviceAccountName"] = pod.service_account
+    annotations = {CHECKSUM: pod.checksum}
+    if restarted := inputs.restarts.get(pod.component):
+        annotations[RESTARTED_AT] = restarted
+    template = {
+        "metadata": {"labels": labels(cluster, pod.component) | dict(pod.extra_labels), "annotations": annotations},
+        "spec": body,
+    }
+    return merge(template, given.pod_override) if given.pod_override else template
+
+
+def run_once(cluster: ChatCluster, task: Task, given: Workload) -> dict[str, Any]:
+    """The pod template of something that runs to its end.
+
+    Of the pod override it takes what concerns the pod, not what concerns containers: a container put in beside it would
+    keep it from ending.
+    """
+    mounts = [(volume["name"], path) for volume, path in task.volumes]
+    container = {
+        **_container(cluster, task.name, task.image, task.resources, mounts, task.env),
+        "args": list(task.args),
+    }
+    template = {
+        "metadata": {
+            "labels": labels(cluster, task.component) | dict(task.extra_labels),
+            "annotations": {CHECKSUM: task.checksum},
+        },
+        "spec": {
+            **_body(cluster, given.placement, [volume for volume, _ in task.volumes]),
+            "automountServiceAccountToken": False,
+            "restartPolicy": "Never",
+            "containers": [container],
+        },
+    }
+    override = given.pod_override or {}
+    spec = {name: value for name, value in override.get("spec", {}).items() if name not in _OF_CONTAINERS}
+    return merge(template, {**override, "spec": spec})
+
+
+def _container(  # noqa: PLR0917 - the fields of a container
+    cluster: ChatCluster,
+    name: str,
+    image: str,
+    resources: Mapping[str, Any],
+    mounts: Sequence[tuple[str, str]],
+    variables: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    container: dict[str, Any] = {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": cluster.spec.images.pull_policy.value,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "resources": resources,
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own
+            *({"name": volume, "mountPath": path, "readOnly": True} for volume, path in mounts),
+        ],
+    }
+    return container | ({"env": [dict(item) for item in variables]} if variables else {})
+
+
+def _body(cluster: ChatCluster, placement: Placement, volumes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    body: dict[str, Any] = {
         # Variables for other Services could be mistaken for settings: a ChatCluster may be called "chat".
         "enableServiceLinks": False,
         "securityContext": {
@@ -202,26 +242,11 @@ def _template(cluster: ChatCluster, inputs: Inputs, pod: Pod, given: Workload) -
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "terminationGracePeriodSeconds": pod.grace_seconds,
-        "topologySpreadConstraints": [_spread(cluster, pod)],
-        "containers": [container],
-        "volumes": volumes,
+        "volumes": [{"name": "tmp", "emptyDir": {}}, *(dict(volume) for volume in volumes)],
     }
-    if pod.init_args:
-        body["initContainers"] = [{"name": pod.init_args[0], **base, "args": list(pod.init_args)}]
-    if pod.service_account:
-        body["serviceAccountName"] = pod.service_account
-    if spec.images.pull_secrets:
-        body["imagePullSecrets"] = [{"name": name} for name in spec.images.pull_secrets]
-    body |= _placement(given.placement)
-    template = {
-        "metadata": {
-            "labels": labels(cluster, pod.component) | dict(pod.extra_labels),
-            "annotations": {CHECKSUM: pod.checksum},
-        },
-        "spec": body,
-    }
-    return merge(template, given.pod_override) if given.pod_override else template
+    if cluster.spec.images.pull_secrets:
+        body["imagePullSecrets"] = [{"name": name} for name in cluster.spec.images.pull_secrets]
+    return body | _placement(placement)
 
 
 def _spread(cluster: ChatCluster, pod: Pod) -> dict[str, Any]:
@@ -275,13 +300,12 @@ def deployment(cluster: ChatCluster, inputs: Inputs, pod: Pod, given: Workload, 
 def stateful_set(cluster: ChatCluster, inputs: Inputs, pod: Pod, store: Store, *, replicas: int) -> Manifest:
     """A store's members, each with a volume of its own. Whether those go with it is the deletion policy's to say."""
     retention = "Retain" if cluster.spec.deletion_policy is DeletionPolicy.RETAIN else "Delete"
-    volume = store.volume
-    claim: dict[str, Any] = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": volume.size}},
-    }
-    if volume.storage_class_name:
-        claim["storageClassName"] = volume.storage_class_name
+    chosen = sizing(cluster)[pod.component].volume
+    # One that exists keeps its size, whatever has changed since: claim templates cannot.
+    size = inputs.volumes.get(pod.component) or (chosen.value if chosen else "")
+    claim: dict[str, Any] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+    if store.storage and store.storage.storage_class_name:
+        claim["storageClassName"] = store.storage.storage_class_name
     spec: dict[str, Any] = {
         "selector": {"matchLabels": selector(cluster, pod.component)},
         "serviceName": object_name(cluster, pod.component, "nodes"),

@@ -14,32 +14,31 @@ from chatcluster_operator.api import ChatCluster
 from chatcluster_operator.desired import common, stores
 from chatcluster_operator.desired.common import manifest, object_name, selector
 from chatcluster_operator.desired.pods import (
+    CONFIG_PATH,
     DATA_PATH,
-    Figures,
+    READ_ONLY_BY_GROUP,
     Pod,
     Probes,
-    config_volume,
     disruption_budget,
     env,
     env_from_pod,
-    env_from_secret,
     http_get,
     memory_limit_mib,
-    resources,
     secrets_volume,
     stateful_set,
 )
+from chatcluster_operator.desired.sizing import sizing
 from chatcluster_operator.desired.types import Inputs, Manifest
 
 NAME: Final = "postgres"
 PATRONI_PORT: Final = 8008
 MEMBERS: Final = 1
+SUPERUSER: Final = "postgres"
 ROLE_LABEL: Final = "chatcluster.dev/role"
 """Label by which Patroni says which member leads."""
 SCOPE_LABEL: Final = "chatcluster.dev/scope"
 """Label by which Patroni finds its members and its state."""
 
-_FIGURES = Figures(cpu="100m", memory="192Mi", memory_limit="512Mi")
 _STATE = ("config", "leader", "failover", "sync")
 
 
@@ -47,42 +46,27 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     """All objects of PostgreSQL."""
     name = object_name(cluster, NAME)
     scope = {SCOPE_LABEL: name}
-    chosen = resources(cluster.spec.postgres.resources, _FIGURES)
+    chosen = sizing(cluster)[NAME].resources
     config = _config(cluster, memory_limit_mib(chosen))
-    keys = inputs.credentials
-    users = [
-        {
-            "role": stores.postgres_role(service),
-            "database": stores.postgres_role(service),
-            "password": getattr(keys, f"postgres_{service}_password"),
-        }
-        for service in stores.POSTGRES_USERS
-    ]
-    secrets = {
-        "superuser_password": keys.postgres_superuser_password,
-        "replication_password": keys.postgres_replication_password,
-        "rest_password": keys.postgres_rest_password,
-        "users.json": json.dumps(users),
-    }
+    secrets = {"secrets.yml": _passwords(inputs), "users.json": _users(inputs)}
     pod = Pod(
         component=NAME,
         ports={"postgres": stores.PORTS[NAME], "patroni": PATRONI_PORT},
         probes=Probes(live=http_get("patroni", "/liveness"), ready=http_get("patroni", "/readiness")),
         resources=chosen,
-        checksum=common.checksum(config, secrets),
-        volumes=(config_volume(name), secrets_volume((name, {"users.json": "users.json"}))),
+        # The secrets are left out: what they say is taken up while PostgreSQL runs.
+        checksum=common.checksum(config),
+        volumes=(
+            # Patroni reads every file of the folder as one configuration.
+            (_configuration(name), CONFIG_PATH),
+            secrets_volume((name, {"users.json": "users.json", "secrets.yml": "secrets.yml"})),
+        ),
         claims=(("data", DATA_PATH),),
         env=(
             env_from_pod("PATRONI_NAME", "metadata.name"),
             env_from_pod("POD_IP", "status.podIP"),
             env("PATRONI_POSTGRESQL_CONNECT_ADDRESS", f"$(POD_IP):{stores.PORTS[NAME]}"),
             env("PATRONI_RESTAPI_CONNECT_ADDRESS", f"$(POD_IP):{PATRONI_PORT}"),
-            env("PATRONI_RESTAPI_USERNAME", "patroni"),
-            env_from_secret("PATRONI_RESTAPI_PASSWORD", name, "rest_password"),
-            env("PATRONI_SUPERUSER_USERNAME", "postgres"),
-            env_from_secret("PATRONI_SUPERUSER_PASSWORD", name, "superuser_password"),
-            env("PATRONI_REPLICATION_USERNAME", "replicator"),
-            env_from_secret("PATRONI_REPLICATION_PASSWORD", name, "replication_password"),
         ),
         # A fast shutdown still writes a checkpoint.
         grace_seconds=60,
@@ -148,8 +132,43 @@ def _rights(cluster: ChatCluster, name: str) -> list[Manifest]:
     ]
 
 
+def _configuration(name: str) -> dict[str, Any]:
+    sources = [
+        {"configMap": {"name": name}},
+        {"secret": {"name": name, "items": [{"key": "secrets.yml", "path": "secrets.yml"}]}},
+    ]
+    return {"name": "config", "projected": {"sources": sources, "defaultMode": READ_ONLY_BY_GROUP}}
+
+
+def _passwords(inputs: Inputs) -> str:
+    """The part of Patroni's configuration that holds passwords."""
+    keys = inputs.credentials
+    return yaml.safe_dump(
+        {
+            "restapi": {"authentication": {"username": "patroni", "password": keys.postgres_rest_password}},
+            "postgresql": {
+                "authentication": {
+                    "superuser": {"username": SUPERUSER, "password": keys.postgres_superuser_password},
+                    "replication": {"username": "replicator", "password": keys.postgres_replication_password},
+                }
+            },
+        },
+        sort_keys=False,
+    )
+
+
+def _users(inputs: Inputs) -> str:
+    """Each service's role, which owns its database, and the names under which one may sign in as it."""
+    users: list[dict[str, Any]] = []
+    for service in stores.POSTGRES_USERS:
+        role = stores.postgres_role(service)
+        logins = inputs.credentials.logins(role, f"postgres_{service}_password")
+        users.append({"role": role, "database": role, "logins": logins})
+    return json.dumps(users)
+
+
 def _config(cluster: ChatCluster, memory_mib: int) -> str:
-    """patroni.yml, without what differs between members and without passwords: those are in the environment."""
+    """patroni.yml, without what differs between members and without passwords: those are in secrets.yml."""
     config: dict[str, Any] = {
         "scope": object_name(cluster, NAME),
         "kubernetes": {
@@ -169,10 +188,13 @@ def _config(cluster: ChatCluster, memory_mib: int) -> str:
                 "loop_wait": 5,
                 "retry_timeout": 5,
                 "maximum_lag_on_failover": 1024 * 1024,
-                "postgresql": {"use_pg_rewind": True, "parameters": {"max_connections": 200}},
+                "postgresql": {
+                    "use_pg_rewind": True,
+                    "parameters": {"max_connections": sizing(cluster).database_connections.value},
+                },
             },
             "initdb": [{"encoding": "UTF8"}, {"locale": "C.UTF-8"}, "data-checksums"],
-            "post_init": "/usr/local/bin/post-init",
+            "post_init": "/usr/local/bin/roles apply",
         },
         "postgresql": {
             "listen": f"0.0.0.0:{stores.PORTS[NAME]}",
@@ -185,7 +207,11 @@ def _config(cluster: ChatCluster, memory_mib: int) -> str:
                 "password_encryption": "scram-sha-256",
                 "log_min_duration_statement": 1000,
             },
+            # Within the container nothing needs a password to be the superuser: so none can get lost.
+            "use_unix_socket": True,
+            "pg_ident": [f"superuser chatcluster {SUPERUSER}"],
             "pg_hba": [
+                f"local all {SUPERUSER} peer map=superuser",
                 "local all all scram-sha-256",
                 "host all all all scram-sha-256",
                 "host replication replicator all scram-sha-256",

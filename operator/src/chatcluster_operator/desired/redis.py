@@ -9,24 +9,22 @@ from chatcluster_operator.desired.common import object_name
 from chatcluster_operator.desired.pods import (
     DATA_PATH,
     SECRETS_PATH,
-    Figures,
     Pod,
     Probes,
     command,
     config_volume,
     disruption_budget,
     memory_limit_mib,
-    resources,
     secrets_volume,
     stateful_set,
     tcp,
 )
+from chatcluster_operator.desired.sizing import sizing
 from chatcluster_operator.desired.types import Inputs, Manifest
 
 NAME: Final = "redis"
 USERS: Final = ("gateway", "user", "message", "file", "notification", "presence")
 
-_FIGURES = Figures(cpu="50m", memory="64Mi", memory_limit="256Mi")
 
 _CONFIG = """\
 bind 0.0.0.0
@@ -52,21 +50,22 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     """All objects of Redis."""
     name = object_name(cluster, NAME)
     ports = {"redis": stores.PORTS[NAME]}
-    chosen = resources(cluster.spec.redis.resources, _FIGURES)
+    chosen = sizing(cluster)[NAME].resources
     config = _CONFIG.format(
         port=stores.PORTS[NAME],
         secrets=SECRETS_PATH,
         data=DATA_PATH,
         max_memory=memory_limit_mib(chosen) * 6 // 10,
     )
-    secrets = {"users.acl": _users(inputs)}
+    secrets = {"users.acl": _users(inputs), "admin_password": inputs.credentials.redis_admin_password}
     pod = Pod(
         component=NAME,
         ports=ports,
         probes=Probes(live=tcp("redis"), ready=command("healthcheck", "ready")),
         resources=chosen,
-        checksum=common.checksum(config, secrets),
-        volumes=(config_volume(name), secrets_volume((name, {"users.acl": "users.acl"}))),
+        # The secrets are left out: Redis takes up another ACL file while it runs.
+        checksum=common.checksum(config),
+        volumes=(config_volume(name), secrets_volume((name, {key: key for key in secrets}))),
         claims=(("data", DATA_PATH),),
     )
     return [
@@ -82,19 +81,20 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
 
 
 def _users(inputs: Inputs) -> str:
-    """The ACL file, with digests in place of passwords."""
+    """The ACL file, with digests in place of passwords: of each that is good for now."""
 
-    def digest(user: str) -> str:
-        return hashlib.sha256(getattr(inputs.credentials, f"redis_{user}_password").encode()).hexdigest()
+    def digests(user: str) -> str:
+        accepted = inputs.credentials.accepted(f"redis_{user}_password")
+        return " ".join("#" + hashlib.sha256(password.encode()).hexdigest() for password in accepted)
 
     return "\n".join(
         [
             "user default on nopass -@all +ping",
-            f"user admin on #{digest('admin')} ~* &* +@all",
+            f"user admin on {digests('admin')} ~* &* +@all",
             # What everybody must hear of at once, such as sessions that are over, is written by the user service and
             # read by all.
             *(
-                f"user {user} on #{digest(user)} ~{user}:* &{user}:* {'~' if user == 'user' else '%R~'}auth:*"
+                f"user {user} on {digests(user)} ~{user}:* &{user}:* {'~' if user == 'user' else '%R~'}auth:*"
                 " +@all -@dangerous +info"
                 for user in USERS
             ),

@@ -1,31 +1,32 @@
 """The six services. They are built alike: a table says what each calls and which stores it uses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chatcluster_operator.api import ChatCluster
-from chatcluster_operator.api.spec import Service
-from chatcluster_operator.desired import common, stores
+from chatcluster_operator.desired import autoscaling, common, stores
 from chatcluster_operator.desired.common import JWKS, object_name
+from chatcluster_operator.desired.components import running_services
 from chatcluster_operator.desired.names import public_url
 from chatcluster_operator.desired.pods import (
-    Figures,
     Pod,
     Probes,
     deployment,
     disruption_budget,
     env,
     http_get,
-    resources,
     secrets_volume,
 )
+from chatcluster_operator.desired.sizing import sizing
 from chatcluster_operator.desired.types import Inputs, Manifest
 
 JWKS_PATH: Final = "/run/secrets/chatcluster-jwks"
 DRAIN_SECONDS: Final = 20
 """Time from SIGTERM to exit. The grace period is longer by what a slow node may add."""
 
+_RINGS: Final = ("chat_internal_token", "chat_encryption_key")
+"""Files with several values, separated by spaces: the first is used, all are accepted."""
 _LINKING: Final = ("user", "notification")
 """Services whose mails and answers hold links to the ChatCluster."""
 
@@ -35,7 +36,6 @@ class Profile:
     """What sets one service apart from the others."""
 
     port: int
-    figures: Figures
     calls: tuple[str, ...] = ()
     """Other services that it calls."""
     stores: tuple[str, ...] = ()
@@ -49,45 +49,37 @@ class Profile:
 PROFILES: Final[Mapping[str, Profile]] = {
     "gateway": Profile(
         3000,
-        Figures(cpu="100m", memory="96Mi", memory_limit="256Mi"),
         calls=("user", "message", "file", "notification", "presence"),
         stores=("postgres", "redis"),
         behind_edge=True,
         # The network policy lets nothing but the edge connect, and the edge says who the client is.
         settings={"CHAT_TRUST_EDGE": "true"},
     ),
-    # argon2id takes 19 MiB a password, two at a time.
     "user": Profile(
         3001,
-        Figures(cpu="100m", memory="128Mi", memory_limit="384Mi"),
         # A person's export and erasure reach every service.
         calls=("gateway", "message", "file", "notification", "presence"),
         stores=("postgres", "redis"),
     ),
     "message": Profile(
         3002,
-        Figures(cpu="150m", memory="128Mi", memory_limit="512Mi"),
         calls=("user", "file", "presence"),
         stores=("mongodb", "redis", "kafka"),
         behind_edge=True,
     ),
-    # Uploads pass through in parts, and thumbnails are decoded in processes of their own.
     "file": Profile(
         3003,
-        Figures(cpu="100m", memory="192Mi", memory_limit="1Gi"),
         calls=("message",),
         stores=("objects", "redis"),
         behind_edge=True,
     ),
     "notification": Profile(
         3004,
-        Figures(cpu="50m", memory="96Mi", memory_limit="256Mi"),
         calls=("user", "message", "presence"),
         stores=("postgres", "redis", "kafka"),
     ),
     "presence": Profile(
         3005,
-        Figures(cpu="100m", memory="96Mi", memory_limit="384Mi"),
         calls=("user", "message"),
         stores=("redis",),
         behind_edge=True,
@@ -105,14 +97,17 @@ def pods_service(cluster: ChatCluster, service: str) -> str:
     return object_name(cluster, service, "pods")
 
 
+def metrics_url(cluster: ChatCluster, service: str) -> str:
+    """Where the metrics of a service's pods are, one by one where the edge finds them so."""
+    host = pods_service(cluster, service) if PROFILES[service].behind_edge else object_name(cluster, service)
+    return f"http://{host}.{cluster.namespace}.svc:{PROFILES[service].port}/metrics"
+
+
 def manifests(cluster: ChatCluster, inputs: Inputs, name: str) -> list[Manifest]:
     """All objects of one service."""
-    profile, spec = PROFILES[name], cluster.spec.service(name)
+    profile, spec, size = PROFILES[name], cluster.spec.service(name), sizing(cluster)[name]
     access = [stores.access(cluster, inputs, store, name) for store in profile.stores]
-    own = {"chat_internal_token": inputs.credentials.internal_token}
-    for item in access:
-        own |= item.secrets
-    own |= _keys(inputs, name)
+    own = _own(inputs, name, access)
     brought = [(item.brought.secret, item.brought.files) for item in access if item.brought]
     mail = _mail(cluster) if name == "notification" else _Mail([], [])
     brought += mail.secrets
@@ -123,26 +118,28 @@ def manifests(cluster: ChatCluster, inputs: Inputs, name: str) -> list[Manifest]
         env("CHAT_LOG_LEVEL", "INFO"),
         env("CHAT_JWKS_FILE", f"{JWKS_PATH}/jwks.json"),
         env("CHAT_DRAIN_SECONDS", DRAIN_SECONDS),
-        *(env(f"CHAT_{called.upper()}_URL", url(cluster, called)) for called in profile.calls),
+        *(
+            env(f"CHAT_{called.upper()}_URL", url(cluster, called))
+            for called in running_services(cluster, profile.calls)
+        ),
         *(setting for item in access for setting in item.env),
         *(env(key, value) for key, value in profile.settings.items()),
+        *_retention(cluster, name),
         *([env("CHAT_PUBLIC_URL", public_url(cluster))] if name in _LINKING else []),
         *mail.env,
         *([env("CHAT_CLAMAV_HOST", scanner.host), env("CHAT_CLAMAV_PORT", scanner.port)] if scanner else []),
     ]
-    digests = {secret: inputs.digests.get(secret, "") for secret, _ in brought}
     pod = Pod(
         component=name,
         ports={"http": profile.port},
         probes=Probes(live=http_get("http", "/livez"), ready=http_get("http", "/readyz")),
-        resources=resources(spec.resources, profile.figures),
-        checksum=common.checksum(own, digests),
+        resources=size.resources,
+        checksum=checksum(cluster, inputs, name),
         volumes=(
             secrets_volume((secret_name, {key: key for key in own}), *brought),
             ({"name": "jwks", "configMap": {"name": object_name(cluster, JWKS)}}, JWKS_PATH),
         ),
         env=_overridden(settings, {item.name: item.value for item in spec.env}),
-        init_args=("migrate",) if "postgres" in profile.stores else (),
         grace_seconds=DRAIN_SECONDS + 10,
         rollout_label="pod-template-hash",
     )
@@ -156,50 +153,64 @@ def manifests(cluster: ChatCluster, inputs: Inputs, name: str) -> list[Manifest]
         )
     return [
         *objects,
-        deployment(cluster, inputs, pod, spec, replicas=None),
-        # An autoscaler would only complain of a workload that is asleep.
-        *([] if cluster.spec.hibernated else [_autoscaler(cluster, name, spec)]),
+        deployment(cluster, inputs, pod, spec, replicas=size.replicas.value if size.most is None else None),
+        *autoscaling.manifests(cluster, inputs, name, size, metrics_url(cluster, name)),
         disruption_budget(cluster, name),
     ]
 
 
-def _autoscaler(cluster: ChatCluster, name: str, spec: Service) -> Manifest:
-    scaling = spec.autoscaling
-    return common.manifest(
-        "autoscaling/v2",
-        "HorizontalPodAutoscaler",
-        cluster,
-        object_name(cluster, name),
-        name,
-        spec={
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": object_name(cluster, name)},
-            "minReplicas": scaling.min_replicas,
-            "maxReplicas": scaling.max_replicas,
-            "metrics": [
-                {
-                    "type": "Resource",
-                    "resource": {
-                        "name": "cpu",
-                        "target": {"type": "Utilization", "averageUtilization": scaling.target_cpu_utilization},
-                    },
-                }
-            ],
-        },
-    )
+def checksum(cluster: ChatCluster, inputs: Inputs, name: str) -> str:
+    """The digest of what a service's pods read when they start: those with another one are to be replaced.
+
+    What they need not be replaced for is left out: keys that they still accept, and no longer use.
+    """
+    access = [stores.access(cluster, inputs, store, name) for store in PROFILES[name].stores]
+    used = {
+        file: text.partition(" ")[0] if file in _RINGS else text for file, text in _own(inputs, name, access).items()
+    }
+    brought = [item.brought.secret for item in access if item.brought]
+    brought += [secret for secret, _ in (_mail(cluster).secrets if name == "notification" else ())]
+    digests = {secret: inputs.digests.get(secret, "") for secret in brought}
+    knows = name in inputs.turns.knowing | inputs.turns.using
+    keys = inputs.credentials if knows else inputs.credentials.withdraw()
+    return common.checksum(used, digests, keys.newest_key_id)
 
 
-def _keys(inputs: Inputs, name: str) -> dict[str, str]:
-    """The keys that a service alone holds, by file name."""
+def _own(inputs: Inputs, name: str, access: Sequence[stores.Access]) -> dict[str, str]:
+    """The generated values that a service gets, by file name."""
+    own = {"chat_internal_token": _ring(inputs, name, "internal_token")}
+    for item in access:
+        own |= item.secrets
     match name:
         case "user":
-            return {
-                "token_key.pem": inputs.credentials.token_key,
-                "chat_encryption_key": inputs.credentials.encryption_key,
-            }
+            own["token_key.pem"] = inputs.credentials_of(name).token_key
+            own["chat_encryption_key"] = _ring(inputs, name, "encryption_key")
         case "notification":
-            return {"chat_vapid_key": inputs.credentials.vapid_key}
+            own["chat_vapid_key"] = inputs.credentials.vapid_key
+            own["chat_link_key"] = inputs.credentials.links_key
         case _:
-            return {}
+            pass
+    return own
+
+
+def _ring(inputs: Inputs, service: str, name: str) -> str:
+    """All values of a key that a service accepts, separated by spaces; the first is the one that it uses."""
+    keys = inputs.credentials
+    present, coming = getattr(keys, name), keys.coming.get(name)
+    if coming and service in inputs.turns.using:
+        return f"{coming} {present}"
+    return f"{present} {coming}" if coming and service in inputs.turns.knowing else present
+
+
+def _retention(cluster: ChatCluster, name: str) -> list[dict[str, Any]]:
+    """How long a service keeps what it writes, where the spec says."""
+    kept = cluster.spec.retention
+    days = {
+        "message": ("CHAT_MESSAGE_RETENTION_DAYS", kept.messages_days),
+        "user": ("CHAT_AUDIT_DAYS", kept.audit_days),
+    }
+    setting, value = days.get(name, ("", None))
+    return [env(setting, value)] if value is not None else []
 
 
 @dataclass(frozen=True)

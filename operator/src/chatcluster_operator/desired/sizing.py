@@ -10,8 +10,10 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from chatcluster_operator.api import EDGE, SERVICES, STORES, ChatCluster
 from chatcluster_operator.api.quantity import parse_quantity
-from chatcluster_operator.api.spec import Autoscaling, Resources, Workload
-from chatcluster_operator.desired.capacity import Bound, Demand, Need, Number, derive
+from chatcluster_operator.api.spec import Resources, Workload
+from chatcluster_operator.api.spec.services import SocketAutoscaling
+from chatcluster_operator.desired.capacity import Bound, Demand, derive
+from chatcluster_operator.desired.needs import LEAST, LEAST_DATABASE_CONNECTIONS, LEAST_PARTITIONS, Need, Number
 
 T = TypeVar("T", int, str)
 
@@ -47,7 +49,7 @@ class Size:
     volume: Choice[str] | None = None
     """Size of each volume, where it is still to be made."""
     connections: Choice[int] | None = None
-    """Sockets a replica that the autoscaler aims at."""
+    """Sockets a replica that the autoscaler aims at; at the edge, those that it takes."""
     target_cpu: int = 0
     """Processor use that the autoscaler aims at, as a percentage of the request."""
 
@@ -79,47 +81,20 @@ class Sizing:
     """Of the messages' topic, where it is still to be made."""
     database_connections: Choice[int]
     """That PostgreSQL allows, where it is still to be made."""
-    edge_connections: Choice[int]
-    """That a replica of the edge takes at a time."""
     bounds: tuple[Bound, ...] = ()
     """Managed stores that do not suffice for so many people."""
+
+    @property
+    def edge_connections(self) -> Choice[int]:
+        """What a replica of the edge takes at a time."""
+        connections = self.components[EDGE].connections
+        assert connections is not None  # noqa: S101 - the edge always has a number
+        return connections
 
     def __getitem__(self, component: str) -> Size:
         return self.components[component]
 
 
-class _Defaults(NamedTuple):
-    """A component's size where nothing else says anything."""
-
-    cpu: str
-    memory: str
-    memory_limit: str
-    volume: str | None = None
-
-
-_DEFAULTS: Final[Mapping[str, _Defaults]] = {
-    "gateway": _Defaults("100m", "96Mi", "256Mi"),
-    # argon2id takes 19 MiB a password, two at a time.
-    "user": _Defaults("100m", "128Mi", "384Mi"),
-    "message": _Defaults("150m", "128Mi", "512Mi"),
-    # Uploads pass through in parts, and thumbnails are decoded in processes of their own.
-    "file": _Defaults("100m", "192Mi", "1Gi"),
-    "notification": _Defaults("50m", "96Mi", "256Mi"),
-    "presence": _Defaults("100m", "96Mi", "384Mi"),
-    "postgres": _Defaults("100m", "192Mi", "512Mi", "8Gi"),
-    "mongodb": _Defaults("200m", "256Mi", "768Mi", "10Gi"),
-    "redis": _Defaults("50m", "64Mi", "256Mi", "1Gi"),
-    "kafka": _Defaults("150m", "512Mi", "768Mi", "8Gi"),
-    "objects": _Defaults("100m", "192Mi", "768Mi", "10Gi"),
-    EDGE: _Defaults("50m", "64Mi", "256Mi"),
-}
-_FEWEST: Final = 2
-_MOST: Final = 6
-_EDGE_CONNECTIONS: Final = 8000
-_PARTITIONS: Final = 6
-_DATABASE_CONNECTIONS: Final = 200
-
-_OWN: Final = "the operator's own; set spec.capacity or the field itself"
 _SET: Final = "set in the spec"
 
 
@@ -130,57 +105,52 @@ def sizing(cluster: ChatCluster) -> Sizing:
     if spec.capacity is not None:
         kept = spec.retention
         demand = derive(spec.capacity.concurrent_users, message_days=kept.messages_days, audit_days=kept.audit_days)
-    needs: Mapping[str, Need] = demand.needs if demand else {}
-    components = {name: _service(cluster, name, needs.get(name)) for name in SERVICES}
-    components |= {name: _store(cluster, name, needs.get(name)) for name in STORES}
-    components[EDGE] = _edge(cluster, needs.get(EDGE))
+    needs = demand.needs if demand else LEAST
+    components = {name: _service(cluster, name, needs[name]) for name in SERVICES}
+    components |= {name: _store(cluster, name, needs[name]) for name in STORES}
+    components[EDGE] = _edge(cluster, needs[EDGE])
     return Sizing(
         users=demand.users if demand else None,
         components=components,
-        partitions=_larger(_PARTITIONS, demand and demand.partitions),
-        database_connections=_larger(_DATABASE_CONNECTIONS, demand and demand.database_connections),
-        edge_connections=_larger(_EDGE_CONNECTIONS, demand and demand.needs[EDGE].connections),
+        partitions=_of(demand.partitions if demand else LEAST_PARTITIONS),
+        database_connections=_of(demand.database_connections if demand else LEAST_DATABASE_CONNECTIONS),
         bounds=_exceeded(cluster, demand) if demand else (),
     )
 
 
-def _service(cluster: ChatCluster, name: str, need: Need | None) -> Size:
+def _service(cluster: ChatCluster, name: str, need: Need) -> Size:
     given = cluster.spec.service(name)
-    scaling = given.autoscaling
     if given.replicas is not None:
-        return _sized(name, given, need, replicas=_explicit(given.replicas), most=None)
-    fewest = _chosen(scaling and scaling.min_replicas, _FEWEST, need and need.fewest)
-    most = _chosen(scaling and scaling.max_replicas, _MOST, need and need.most)
+        return _sized(given, need, replicas=_set(given.replicas))
+    scaling = given.autoscaling or SocketAutoscaling()
+    fewest, most = _choose(scaling.min_replicas, need.fewest), _choose(scaling.max_replicas, need.most)
     # One bound may be given alone: the other gives way.
-    if fewest.value > most.value:
-        if most.origin is Origin.SPEC:
-            fewest = Choice(most.value, "no more than the most", most.origin)
-        else:
-            most = Choice(fewest.value, "no fewer than the fewest", fewest.origin)
-    aim = getattr(scaling, "target_connections", None)
-    connections = _explicit(aim) if aim is not None else need and need.connections and _derived(need.connections)
-    size = _sized(name, given, need, replicas=fewest, most=most, connections=connections)
-    return replace(size, target_cpu=(scaling or Autoscaling()).target_cpu_utilization)
+    if fewest.value > most.value and most.origin is Origin.SPEC:
+        fewest = Choice(most.value, "no more than the most", Origin.SPEC)
+    elif fewest.value > most.value:
+        most = Choice(fewest.value, "no fewer than the fewest", Origin.SPEC)
+    aim = scaling.target_connections if isinstance(scaling, SocketAutoscaling) else None
+    connections = _choose(aim, need.connections) if need.connections else _set(aim) if aim else None
+    size = _sized(given, need, replicas=fewest, most=most, connections=connections)
+    return replace(size, target_cpu=scaling.target_cpu_utilization)
 
 
-def _store(cluster: ChatCluster, name: str, need: Need | None) -> Size:
+def _store(cluster: ChatCluster, name: str, need: Need) -> Size:
     given = cluster.spec.store(name)
-    size = given.storage.size if given.storage else None
-    default = _DEFAULTS[name].volume
-    assert default is not None  # noqa: S101 - every store has one
-    volume = _quantity(size, default, need and need.volume, "Gi")
-    return _sized(name, given, need, replicas=Choice(1, "stores have a single member", Origin.DEFAULT), volume=volume)
+    assert need.volume is not None  # noqa: S101 - every store has one
+    volume = _amount(given.storage.size if given.storage else None, need.volume, "Gi")
+    return _sized(given, need, replicas=_of(need.fewest), volume=volume)
 
 
-def _edge(cluster: ChatCluster, need: Need | None) -> Size:
+def _edge(cluster: ChatCluster, need: Need) -> Size:
     given = cluster.spec.edge
-    return _sized(EDGE, given, need, replicas=_chosen(given.replicas, _FEWEST, need and need.fewest))
+    connections = _of(need.connections) if need.connections else None
+    return _sized(given, need, replicas=_choose(given.replicas, need.fewest), connections=connections)
 
 
 def _sized(
-    name: str,
     given: Workload,
-    need: Need | None,
+    need: Need,
     *,
     replicas: Choice[int],
     most: Choice[int] | None = None,
@@ -189,17 +159,17 @@ def _sized(
 ) -> Size:
     """A component's size with its resources: a limit given without a request lowers the request to it where it must,
     and a request given without a limit raises the limit."""
-    own, asked = _DEFAULTS[name], given.resources or Resources()
+    asked = given.resources or Resources()
     requests, limits = asked.requests, asked.limits
-    memory_limit = _quantity(limits.memory, own.memory_limit, need and need.memory_limit, "Mi")
+    memory_limit = _amount(limits.memory, need.memory_limit, "Mi")
     if limits.memory is None and requests.memory and _above(requests.memory, memory_limit.value):
         memory_limit = Choice(requests.memory, "as requested", Origin.SPEC)
-    cpu = _quantity(requests.cpu, own.cpu, need and need.cpu, "m")
+    cpu = _amount(requests.cpu, need.cpu, "m")
     if requests.cpu is None and limits.cpu and _above(cpu.value, limits.cpu):
         cpu = Choice(limits.cpu, "no more than the limit", Origin.SPEC)
-    memory = _quantity(requests.memory, own.memory, need and need.memory, "Mi")
+    memory = _amount(requests.memory, need.memory, "Mi")
     if requests.memory is None and _above(memory.value, memory_limit.value):
-        memory = Choice(memory_limit.value, "no more than the limit", memory_limit.origin)
+        memory = Choice(memory_limit.value, "no more than the limit", Origin.SPEC)
     return Size(replicas, most, cpu, memory, memory_limit, limits.cpu, volume, connections)
 
 
@@ -211,29 +181,28 @@ def _exceeded(cluster: ChatCluster, demand: Demand) -> tuple[Bound, ...]:
     )
 
 
-def _explicit(value: T) -> Choice[T]:
+def _set(value: T) -> Choice[T]:
     return Choice(value, _SET, Origin.SPEC)
 
 
-def _derived(number: Number) -> Choice[int]:
-    return Choice(number.value, number.why, Origin.CAPACITY)
+def _of(number: Number) -> Choice[int]:
+    return Choice(number.value, number.why, _origin(number))
 
 
-def _chosen(given: int | None, own: int, number: Number | None) -> Choice[int]:
-    return _explicit(given) if given is not None else _larger(own, number)
+def _choose(given: int | None, number: Number) -> Choice[int]:
+    return _of(number) if given is None else _set(given)
 
 
-def _larger(own: int, number: Number | None) -> Choice[int]:
-    """What is derived, unless the operator's own is larger."""
-    return _derived(number) if number is not None and number.value > own else Choice(own, _OWN, Origin.DEFAULT)
-
-
-def _quantity(given: str | None, own: str, number: Number | None, unit: str) -> Choice[str]:
+def _amount(given: str | None, number: Number, unit: str) -> Choice[str]:
     if given is not None:
-        return _explicit(given)
-    if number is not None and _above(text := f"{number.value}{unit}", own):
-        return Choice(text, number.why, Origin.CAPACITY)
-    return Choice(own, _OWN, Origin.DEFAULT)
+        return _set(given)
+    # As a person would write it, and as it was written before sizes were derived.
+    text = f"{number.value // 1024}Gi" if unit == "Mi" and number.value % 1024 == 0 else f"{number.value}{unit}"
+    return Choice(text, number.why, _origin(number))
+
+
+def _origin(number: Number) -> Origin:
+    return Origin.CAPACITY if number.derived else Origin.DEFAULT
 
 
 def _above(one: str, other: str) -> bool:

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from chatcluster_operator.api import ChatCluster
 from chatcluster_operator.desired.common import object_name
+from chatcluster_operator.desired.credentials import login
 from chatcluster_operator.desired.pods import env, env_from_secret
+from chatcluster_operator.desired.sizing import sizing
 from chatcluster_operator.desired.types import Inputs
 
 PORTS: Final[Mapping[str, int]] = {"postgres": 5432, "mongodb": 27017, "redis": 6379, "kafka": 9092, "objects": 8333}
@@ -15,11 +17,10 @@ PORTS: Final[Mapping[str, int]] = {"postgres": 5432, "mongodb": 27017, "redis": 
 POSTGRES_USERS: Final = ("user", "gateway", "notification")
 """Services that keep rows, each in a database of its own."""
 MONGODB_DATABASE: Final = "chat"
+MONGODB_USER: Final = "chat"
 BUCKET: Final = "chat-files"
 REGION: Final = "us-east-1"
 """The region that S3 clients assume where there are none."""
-KAFKA_PARTITIONS: Final = 6
-"""Partitions of the messages' topic: how many replicas of one consumer can share the work."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,13 @@ def access(cluster: ChatCluster, inputs: Inputs, store: str, service: str) -> Ac
             return Access(secrets={"chat_database_url": _postgres_url(cluster, inputs, service)})
         case "mongodb":
             settings = (env("CHAT_MONGODB_DATABASE", MONGODB_DATABASE),)
-            return _url("chat_mongodb_url", secret, lambda: _mongodb_url(cluster, inputs), settings)
+            return _url("chat_mongodb_url", secret, lambda: _mongodb_url(cluster, inputs, service), settings)
         case "redis":
             return _url("chat_redis_url", secret, lambda: _redis_url(cluster, inputs, service))
         case "kafka":
             return _kafka(cluster, inputs, service, secret)
         case "objects":
-            return _objects(cluster, inputs, secret)
+            return _objects(cluster, inputs, service, secret)
         case _:
             raise ValueError(f"no such store: {store}")
 
@@ -81,20 +82,23 @@ def postgres_role(service: str) -> str:
 
 
 def _postgres_url(cluster: ChatCluster, inputs: Inputs, service: str) -> str:
-    role, password = postgres_role(service), getattr(inputs.credentials, f"postgres_{service}_password")
-    return f"postgresql+asyncpg://{role}:{password}@{_host(cluster, 'postgres')}/{role}"
+    role, keys = postgres_role(service), inputs.credentials_of(service)
+    user, password = login(role, keys.slot), getattr(keys, f"postgres_{service}_password")
+    return f"postgresql+asyncpg://{user}:{password}@{_host(cluster, 'postgres')}/{role}"
 
 
-def _mongodb_url(cluster: ChatCluster, inputs: Inputs) -> str:
+def _mongodb_url(cluster: ChatCluster, inputs: Inputs, service: str) -> str:
     # One node: the client stays with it and does not ask who else there is.
     # The stand-in looks through all its records of retryable writes at each write: at 50 messages a second, nine tenths
     # of its time. With one member there is no other to repeat a write on.
     options = "directConnection=true&retryWrites=false"
-    return f"mongodb://chat:{inputs.credentials.mongodb_password}@{_host(cluster, 'mongodb')}/?{options}"
+    keys = inputs.credentials_of(service)
+    user = login(MONGODB_USER, keys.slot)
+    return f"mongodb://{user}:{keys.mongodb_password}@{_host(cluster, 'mongodb')}/?{options}"
 
 
 def _redis_url(cluster: ChatCluster, inputs: Inputs, service: str) -> str:
-    password = getattr(inputs.credentials, f"redis_{service}_password")
+    password = getattr(inputs.credentials_of(service), f"redis_{service}_password")
     return f"redis://{service}:{password}@{_host(cluster, 'redis')}/0"
 
 
@@ -104,20 +108,22 @@ def _kafka(cluster: ChatCluster, inputs: Inputs, service: str, secret: str | Non
             env_from_secret("CHAT_KAFKA_BOOTSTRAP", secret, "bootstrap"),
             env_from_secret("CHAT_KAFKA_USERNAME", secret, "username"),
         )
-        return Access((*settings, *_topic(service, 3)), brought=Brought(secret, {"password": "chat_kafka_password"}))
+        return Access(
+            (*settings, *_topic(cluster, service, 3)), brought=Brought(secret, {"password": "chat_kafka_password"})
+        )
     settings = (env("CHAT_KAFKA_BOOTSTRAP", _host(cluster, "kafka")), env("CHAT_KAFKA_USERNAME", service))
-    password = getattr(inputs.credentials, f"kafka_{service}_password")
-    return Access((*settings, *_topic(service, 1)), {"chat_kafka_password": password})
+    password = getattr(inputs.credentials_of(service), f"kafka_{service}_password")
+    return Access((*settings, *_topic(cluster, service, 1)), {"chat_kafka_password": password})
 
 
-def _topic(service: str, replication: int) -> tuple[dict[str, Any], ...]:
+def _topic(cluster: ChatCluster, service: str, replication: int) -> tuple[dict[str, Any], ...]:
     """Settings of the topic, for the service that makes it. `replication` is how many brokers hold each partition."""
     if service != "message":
         return ()
-    return env("CHAT_KAFKA_PARTITIONS", KAFKA_PARTITIONS), env("CHAT_KAFKA_REPLICATION", replication)
+    return env("CHAT_KAFKA_PARTITIONS", sizing(cluster).partitions.value), env("CHAT_KAFKA_REPLICATION", replication)
 
 
-def _objects(cluster: ChatCluster, inputs: Inputs, secret: str | None) -> Access:
+def _objects(cluster: ChatCluster, inputs: Inputs, service: str, secret: str | None) -> Access:
     if secret:
         settings = tuple(
             env_from_secret(f"CHAT_S3_{key.upper()}", secret, key) for key in ("endpoint", "bucket", "region")
@@ -129,7 +135,7 @@ def _objects(cluster: ChatCluster, inputs: Inputs, secret: str | None) -> Access
         env("CHAT_S3_BUCKET", BUCKET),
         env("CHAT_S3_REGION", REGION),
     )
-    keys = inputs.credentials
+    keys = inputs.credentials_of(service)
     return Access(
         settings, {"chat_s3_access_key": keys.objects_access_key, "chat_s3_secret_key": keys.objects_secret_key}
     )

@@ -6,9 +6,30 @@ from enum import StrEnum
 from typing import Any
 
 from chatcluster_operator.desired.credentials import Credentials
+from chatcluster_operator.desired.tls import OwnTls
 
 Manifest = dict[str, Any]
 """One Kubernetes object, as it is sent to the API server."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """How far services are in a rotation: at first none has heard of it."""
+
+    knowing: frozenset[str] = frozenset()
+    """Services that accept the coming keys."""
+    using: frozenset[str] = frozenset()
+    """Services that use the coming values, and still accept the old ones."""
+
+
+@dataclass(frozen=True)
+class Migrations:
+    """Which migrations run: those of a release's images, and how far they go."""
+
+    images: Mapping[str, str]
+    """Image by component."""
+    contract: bool
+    """Whether they also take away what only the release before needed."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +43,23 @@ class Inputs:
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
     """A digest of the content of each Secret that the user brings, by its name. It goes into the pods' checksums, so
     that a changed Secret rolls them. One left out is taken as unchanging."""
+    volumes: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Size of each store's volumes as they are, by component; a store that is not made yet is absent."""
     apis: frozenset[str] = frozenset()
     """Names of the optional kinds that the cluster has, such as Certificate: no other optional kind may be made."""
+    tls: OwnTls | None = None
+    """The certificate that the operator signed for the edge, where the spec asks for one."""
+    turns: Turns = Turns()
+    """How far each service is in a rotation of the generated values."""
+
+    migrations: Migrations | None = None
+    """None: those of `images`, and all the way."""
+    restarts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """When the restart of a component's pods was last asked for, RFC 3339, by component."""
+
+    def credentials_of(self, service: str) -> Credentials:
+        """The generated values as that service uses them."""
+        return self.credentials.completed if service in self.turns.using else self.credentials
 
 
 class WorkloadKind(StrEnum):

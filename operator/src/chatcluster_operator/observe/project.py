@@ -1,11 +1,14 @@
 """From an API object to the few values that decisions rest on; the rest is let go at once, so memory stays small."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from chatcluster_operator.api import FIELD_MANAGER, LABEL_COMPONENT, LABEL_INSTANCE
 from chatcluster_operator.decide import Child, Pod, Workload
-from chatcluster_operator.decide.snapshot import digest
+from chatcluster_operator.decide.snapshot import Job, digest
+from chatcluster_operator.desired import migrations
+from chatcluster_operator.desired.pods import CHECKSUM, RESTARTED_AT
 
 _IMAGE_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _CONFIGURATION_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError"})
@@ -30,7 +33,9 @@ def child_of(body: Mapping[str, Any], kind: str) -> Child:
         instance=metadata.get("labels", {}).get(LABEL_INSTANCE),
         fields=fields_digest(body),
         deleting="deletionTimestamp" in metadata,
+        said=_said(body) if kind == "Certificate" else "",
         workload=_workload(body) if kind in {"Deployment", "StatefulSet"} and "spec" in body else None,
+        job=_job(body) if kind == "Job" and "spec" in body else None,
     )
 
 
@@ -46,8 +51,15 @@ def fields_digest(body: Mapping[str, Any]) -> str:
     return ""
 
 
+def _said(body: Mapping[str, Any]) -> str:
+    conditions: Iterable[Mapping[str, Any]] = body.get("status", {}).get("conditions", [])
+    return next((str(item.get("message", "")) for item in conditions if item["type"] == "Ready"), "")
+
+
 def _workload(body: Mapping[str, Any]) -> Workload:
     spec, status = body["spec"], body.get("status", {})
+    template = spec.get("template", {})
+    annotations: Mapping[str, str] = template.get("metadata", {}).get("annotations", {})
     wanted, ready = int(spec.get("replicas", 1)), int(status.get("readyReplicas", 0))
     current = status.get("observedGeneration", 0) >= body["metadata"].get("generation", 0)
     conditions: Mapping[str, str] = {item["type"]: item["status"] for item in status.get("conditions", [])}
@@ -59,8 +71,22 @@ def _workload(body: Mapping[str, Any]) -> Workload:
         updated=int(status.get("updatedReplicas", 0)),
         current=current,
         available=enough and ready > 0,
-        image=str(spec.get("template", {}).get("spec", {}).get("containers", [{}])[0].get("image", "")),
+        image=str(template.get("spec", {}).get("containers", [{}])[0].get("image", "")),
+        checksum=str(annotations.get(CHECKSUM, "")),
+        restarted=str(annotations.get(RESTARTED_AT, "")),
+        total=int(status.get("replicas", 0)),
         storage=_storage(spec),
+    )
+
+
+def _job(body: Mapping[str, Any]) -> Job:
+    found = {item["type"]: item for item in body.get("status", {}).get("conditions", []) if item["status"] == "True"}
+    failed: Mapping[str, str] | None = found.get("Failed")
+    if failed is None:
+        return Job(done="Complete" in found)
+    return Job(
+        failed=f"{failed.get('reason', 'Failed')}: {failed.get('message', 'no message')}",
+        since=int(datetime.fromisoformat(failed["lastTransitionTime"]).timestamp()),
     )
 
 
@@ -83,6 +109,7 @@ def pod_of(body: Mapping[str, Any]) -> Pod:
         address=str(status.get("podIP", "")),
         reason=reason,
         message=message,
+        ending="deletionTimestamp" in metadata,
     )
 
 
@@ -96,11 +123,25 @@ def _trouble(body: Mapping[str, Any]) -> tuple[str, str]:
                 f"no node takes the pod: {condition.get('message', 'no reason given')}; "
                 "add nodes or storage, or lower spec's resources"
             )
+    if status.get("phase") == "Failed" and metadata["labels"].get(LABEL_COMPONENT) == migrations.COMPONENT:
+        return "MigrationFailed", _last_words(body)
     for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
         found = _container_trouble(container, metadata)
         if found:
             return found
     return "", ""
+
+
+def _last_words(body: Mapping[str, Any]) -> str:
+    metadata, status = body["metadata"], body.get("status", {})
+    ended: list[Mapping[str, Any]] = [
+        item["state"]["terminated"] for item in status.get("containerStatuses", []) if "terminated" in item["state"]
+    ]
+    said = status.get("message", "it ended")
+    for item in ended:
+        said = item.get("message") or f"exit code {item.get('exitCode', 'unknown')}"
+    logs = f"kubectl logs -n {metadata['namespace']} {metadata['name']}"
+    return f"{metadata['labels'].get(migrations.LABEL_SERVICE, '')}: {str(said).strip()}; see more with: {logs}"
 
 
 def _container_trouble(container: Mapping[str, Any], metadata: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -14,8 +14,8 @@ class Held:
     """What is known of the credentials. `credentials` is None when they cannot be used; `failure` says why."""
 
     credentials: Credentials | None
-    absent: bool = False
-    """The Secret is to be made, and never written over."""
+    version: int = 0
+    """Resource version of the Secret that they were read from; 0: it is to be made."""
     failure: Failure | None = None
 
 
@@ -33,7 +33,7 @@ class Vault:
         key = Key("Secret", credentials_name(cluster))
         known = self._observer.cache.children(self._owner).get(key)
         if self._credentials is not None and known is not None and known.version == self._version:
-            return Held(self._credentials)
+            return Held(self._credentials, self._version)
         return await self._read(cluster, key)
 
     async def _read(self, cluster: ChatCluster, key: Key) -> Held:
@@ -42,11 +42,11 @@ class Vault:
             # Values once known are restored: the stores still have them, new ones would lock everybody out.
             existing = self._credentials.to_secret() if self._credentials else None
             self._credentials, self._version = generate(existing, secrets.token_bytes), 0
-            return Held(self._credentials, absent=True)
+            return Held(self._credentials)
         child = child_of(secret, "Secret")
         if not owned(child, uid=cluster.uid, name=cluster.name):
             message = "exists and is not this ChatCluster's; delete or rename it, or give the ChatCluster another name"
             return Held(None, failure=Failure(key, "NameTaken", message))
         self._credentials = generate(secret.get("data") or {}, secrets.token_bytes)
         self._version = child.version
-        return Held(self._credentials)
+        return Held(self._credentials, self._version)

@@ -5,15 +5,19 @@ What costs a call is remembered for as long as it cannot have changed: a look at
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from chatcluster_operator.api import ChatCluster, Operation
-from chatcluster_operator.decide import Failure, Key, Missing
-from chatcluster_operator.desired import Inputs, credentials_name, required
+from chatcluster_operator.api import ChatCluster, Operation, Rotated, Rotation
+from chatcluster_operator.decide import Failure, Key, Missing, Snapshot, Wait, Work
+from chatcluster_operator.decide.certificates import CertificateFacts
+from chatcluster_operator.decide.restart import Restarts
+from chatcluster_operator.desired import Inputs, components, credentials_name, required
 from chatcluster_operator.observe import Observer, Owner, References
+from chatcluster_operator.reconcile.certificates import Keeper, Kept
 from chatcluster_operator.reconcile.credentials import Vault
-from chatcluster_operator.reconcile.rollout import choose
+from chatcluster_operator.reconcile.rollout import choose, restarted
+from chatcluster_operator.reconcile.rotation import noted, rotate
 
 LOOK_UP_SECONDS: Final = 5.0
 """How long an answer about what the spec refers to is good for."""
@@ -28,10 +32,24 @@ class Gathered:
     """The release that the images are of."""
     missing: tuple[Missing, ...] = ()
     failures: tuple[Failure, ...] = ()
-    create_only: frozenset[Key] = frozenset()
-    """Credentials that are to be made, never written over."""
+    guarded: Mapping[Key, int] = field(default_factory=dict[Key, int])
+    """The credentials, and the resource version that they were read at: see `Actor.execute`."""
+    retry: frozenset[Key] = frozenset()
+    """Jobs that have failed and are to be made anew."""
     operation: Operation | None = None
     """The change of release, as it goes on."""
+    restarts: Restarts = field(default_factory=Restarts)
+    """The restarts that people ask for."""
+    rotation: Rotation | None = None
+    """The rotation of credentials, as it goes on."""
+    rotated: Rotated | None = None
+    """When credentials were last replaced."""
+    waits: Mapping[Work, Wait] = field(default_factory=dict[Work, Wait])
+    """What keeps operations from beginning, or from going on."""
+    certificate: CertificateFacts | None = None
+    """The edge's certificate; None: it speaks plain HTTP."""
+    due: int | None = None
+    """When to look again at the latest, Unix seconds."""
 
 
 class Gatherer:
@@ -50,6 +68,7 @@ class Gatherer:
         self._clock = clock
         self._wall_clock = wall_clock
         self._vault = Vault(observer, owner)
+        self._keeper = Keeper(observer, owner, clock=wall_clock)
         self._references = References()
         self._looked_up: tuple[int, Mapping[str, Mapping[str, str]], float] | None = None
 
@@ -57,19 +76,42 @@ class Gatherer:
         """All inputs as they are now. Raises what `kube.Client` raises."""
         references = await self._look_up(cluster)
         held = await self._vault.hold(cluster)
+        kept = await self._keeper.keep(cluster, references.certificate)
         snapshot = self._observer.snapshot(self._owner, applied={})
-        chosen = choose(cluster, snapshot, self._observer.catalogue, now=int(self._wall_clock()))
-        if held.credentials is None or chosen.images is None:
-            failures = () if held.failure is None else (held.failure,)
-            return Gathered(None, chosen.release, references.missing, failures, operation=chosen.operation)
-        inputs = Inputs(
-            images=chosen.images,
+        now = int(self._wall_clock())
+        nothing = _nothing(cluster, references, kept, held.failure)
+        if held.credentials is None:
+            return nothing
+        bare = Inputs(
+            images={},
             credentials=held.credentials,
             digests=references.digests,
+            volumes=_volumes(cluster, snapshot),
+            tls=kept.own,
             apis=self._observer.apis,
         )
-        create_only = frozenset({Key("Secret", credentials_name(cluster))}) if held.absent else frozenset[Key]()
-        return Gathered(inputs, chosen.release, references.missing, (), create_only, chosen.operation)
+        chosen = choose(cluster, snapshot, self._observer.catalogue, bare, now=now)
+        if chosen.images is None:
+            return nothing
+        inputs = replace(bare, images=chosen.images, migrations=chosen.migrations)
+        turned = rotate(cluster, inputs, snapshot, upgrading=chosen.operation, now=now)
+        restarts = restarted(cluster, snapshot, upgrading=chosen.operation, rotating=turned.rotation, now=now)
+        waits = {Work.UPGRADE: chosen.wait, Work.ROTATION: turned.wait, Work.RESTART: restarts.wait}
+        times = (kept.due, chosen.due, *(wait.until for wait in waits.values() if wait))
+        return Gathered(
+            replace(turned.inputs, restarts=restarts.stamps),
+            chosen.release,
+            references.missing,
+            guarded={Key("Secret", credentials_name(cluster)): held.version},
+            retry=chosen.retry(now),
+            operation=chosen.operation,
+            restarts=restarts,
+            rotation=turned.rotation,
+            rotated=turned.rotated,
+            waits={work: wait for work, wait in waits.items() if wait},
+            certificate=kept.facts,
+            due=min((at for at in times if at is not None), default=None),
+        )
 
     async def _look_up(self, cluster: ChatCluster) -> References:
         catalogue, now = self._observer.catalogue, self._clock()
@@ -80,3 +122,26 @@ class Gatherer:
         self._references = await self._observer.references(self._owner, required(cluster))
         self._looked_up = (cluster.generation, catalogue, now)
         return self._references
+
+
+def _nothing(cluster: ChatCluster, references: References, kept: Kept, failure: Failure | None) -> Gathered:
+    """Nothing can be made; what goes on stays as the status has it."""
+    operation = cluster.status.get("operation")
+    rotation, rotated = noted(cluster)
+    return Gathered(
+        None,
+        None,
+        references.missing,
+        (failure,) if failure else (),
+        operation=Operation.model_validate(operation) if operation else None,
+        rotation=rotation,
+        rotated=rotated,
+        certificate=kept.facts,
+    )
+
+
+def _volumes(cluster: ChatCluster, snapshot: Snapshot) -> dict[str, str]:
+    """The size of the volumes that there are, by component."""
+    found = {item.name: snapshot.children.get(Key(item.kind.value, item.workload)) for item in components(cluster)}
+    sizes = {name: child.workload.storage for name, child in found.items() if child and child.workload}
+    return {name: size for name, size in sizes.items() if size}

@@ -15,7 +15,7 @@ import structlog
 
 from chatcluster_operator import metrics
 from chatcluster_operator.act import Actor, Events, Outcome, StandbyError
-from chatcluster_operator.api import ChatCluster, InvalidSpecError, InventoryItem, OperationPhase
+from chatcluster_operator.api import ChatCluster, InvalidSpecError, InventoryItem, OperationPhase, RotationPhase
 from chatcluster_operator.decide import (
     Applied,
     Facts,
@@ -24,6 +24,7 @@ from chatcluster_operator.decide import (
     Notice,
     Plan,
     Snapshot,
+    Work,
     differs,
     notices,
     owned,
@@ -37,6 +38,7 @@ from chatcluster_operator.kube import KINDS, ApiError, Object
 from chatcluster_operator.kube.client import CONNECTION_ERRORS
 from chatcluster_operator.observe import Backoff, Observer, Owner, Sockets, SocketScraper
 from chatcluster_operator.reconcile.inputs import Gathered, Gatherer
+from chatcluster_operator.reconcile.ledger import mark, recall, unmarked
 
 SETTLE: Final = 0.1
 """Seconds between waking and looking: a change rarely comes alone."""
@@ -85,9 +87,11 @@ class Worker:
         self._gatherer = Gatherer(observer, owner)
         self._sockets = Sockets(scraper, self.wake)
         self._applied: dict[Key, Applied] = {}
+        self._recalled = False
         self._immutable: dict[Key, str] = {}
         self._made: tuple[tuple[int, Inputs], list[tuple[Manifest, str]]] | None = None
         self._backoff = Backoff(first=1.0, cap=60.0)
+        self._due: int | None = None
         self._woken = asyncio.Event()
         self._woken_at = 0.0
         self.wake()
@@ -112,6 +116,7 @@ class Worker:
     def forget(self) -> None:
         """Trust nothing that this process applied: another replica has led, or leads."""
         self._applied.clear()
+        self._recalled = False
 
     async def run(self) -> None:
         """Look, and wait, until the ChatCluster is gone."""
@@ -144,7 +149,8 @@ class Worker:
         self._backoff.reset()
         if result in {Result.BLOCKED, Result.UNDER_WAY}:
             return random.uniform(*BLOCKED_RETRY), SETTLE  # noqa: S311 - spreads load, guards nothing
-        return self._resync * random.uniform(0.8, 1.2), SETTLE  # noqa: S311 - as above
+        pause = self._resync * random.uniform(0.8, 1.2)  # noqa: S311 - as above
+        return (pause if self._due is None else max(min(pause, self._due - time.time()), SETTLE)), SETTLE
 
     async def _look(self) -> Result:
         began = time.monotonic()
@@ -175,7 +181,10 @@ class Worker:
             # What it made goes with it, by its owner references. To put anything back would fight the collector.
             return Result.OK
         gathered = await self._gatherer.gather(cluster)
+        self._due = gathered.due
         wanted = self._manifests(cluster, gathered.inputs)
+        if wanted and not self._recalled:
+            await self._recall(wanted)
         inventory = {Key(item["kind"], item["name"]) for item in cluster.status.get("inventory", [])}
         intent = Plan()
         if gathered.inputs is not None:
@@ -187,6 +196,7 @@ class Worker:
                 inventory={key for key in inventory if key.kind in KINDS},
                 keep={Key("Secret", credentials_name(cluster))},
                 immutable=self._immutable,
+                retry=gathered.retry,
                 hibernating=cluster.spec.hibernated,
             )
         outcome = Outcome()
@@ -194,7 +204,12 @@ class Worker:
             result = await self._still_wanted(cluster)
             if result is not None:
                 return result
-            outcome = await self._actor.execute(cluster, intent, create_only=gathered.create_only)
+            status = unmarked(cluster.status, {step.key for step in intent.steps})
+            if status is not None:
+                if not await self._write(status):
+                    return Result.GONE
+                cluster = cluster.model_copy(update={"status": status})
+            outcome = await self._actor.execute(cluster, intent, guarded=gathered.guarded)
             self._remember(outcome)
         failures = (*gathered.failures, *outcome.failures)
         after = self._observer.snapshot(self._owner, applied=self._applied, missing=gathered.missing)
@@ -208,6 +223,12 @@ class Worker:
             inventory=_inventory(cluster, keys, after, inventory, outcome),
             release=gathered.release,
             operation=gathered.operation,
+            restarts=gathered.restarts,
+            rotation=gathered.rotation,
+            waits=gathered.waits,
+            rotated=gathered.rotated,
+            apis=self._observer.apis,
+            certificate=gathered.certificate,
             sockets=self._sockets.look(after.pods),
             url=public_url(cluster),
             now=_now(),
@@ -229,6 +250,13 @@ class Worker:
         if outcome.immutable:
             self.wake()
 
+    async def _recall(self, wanted: list[tuple[Manifest, str]]) -> None:
+        """Once after coming to lead, take over what was applied before; from the server itself, as a watch may lag."""
+        body = await self._observer.chatcluster(self._owner) or {}
+        if body.get("metadata", {}).get("uid") == self.uid:
+            self._applied |= recall(body.get("status", {}), wanted, self._observer.cache.children(self._owner))
+        self._recalled = True
+
     def _manifests(self, cluster: ChatCluster, inputs: Inputs | None) -> list[tuple[Manifest, str]]:
         if inputs is None:
             return []
@@ -246,7 +274,9 @@ class Worker:
         if body is None or body["metadata"]["uid"] != cluster.uid:
             return Result.GONE
         fresh = body["metadata"]
-        if fresh.get("generation") != cluster.generation or "deletionTimestamp" in fresh:
+        changed = fresh.get("generation") != cluster.generation or "deletionTimestamp" in fresh
+        # Another replica may have led meanwhile, and taken a step that there is no way back from.
+        if changed or body.get("status", {}) != self._body.get("status", {}):
             self.see(body)
             return Result.OK
         return None
@@ -261,14 +291,18 @@ class Worker:
         """Write the status if it changed, and tell the events. False when the ChatCluster is gone."""
         namespace, name = self._owner
         told = [*extra, *notices(live, status)]
-        if differs(live, status):
-            body = await self._actor.write_status(namespace=namespace, name=name, uid=self.uid, status=status)
-            if body is None:
-                return False
-            if _version(body) >= _version(self._body):
-                self._body = body
+        if differs(live, status) and not await self._write(status):
+            return False
         await self._events.tell(told, namespace=namespace, name=name, uid=self.uid)
         return True
+
+    async def _write(self, status: dict[str, Any]) -> bool:
+        """Write the status. False when the ChatCluster is gone."""
+        namespace, name = self._owner
+        body = await self._actor.write_status(namespace=namespace, name=name, uid=self.uid, status=status)
+        if body is not None and _version(body) >= _version(self._body):
+            self._body = body
+        return body is not None
 
 
 def _result(gathered: Gathered, intent: Plan, failures: tuple[Failure, ...]) -> Result:
@@ -280,7 +314,9 @@ def _result(gathered: Gathered, intent: Plan, failures: tuple[Failure, ...]) -> 
     if reasons or intent.leaving:
         return Result.UNDER_WAY
     moving = gathered.operation is not None and gathered.operation.phase is not OperationPhase.ROLLED_BACK
-    return Result.UNDER_WAY if moving else Result.OK
+    turning = gathered.rotation is not None and gathered.rotation.phase is not RotationPhase.FAILED
+    moved = (moving and Work.UPGRADE not in gathered.waits) or (turning and Work.ROTATION not in gathered.waits)
+    return Result.UNDER_WAY if moved else Result.OK
 
 
 def _inventory(
@@ -294,7 +330,12 @@ def _inventory(
     }
     remaining = before - set(keys) - set(outcome.gone) if keys else before
     return [
-        InventoryItem(api_version=KINDS[key.kind].api_version, kind=key.kind, name=key.name)
+        InventoryItem(
+            api_version=KINDS[key.kind].api_version,
+            kind=key.kind,
+            name=key.name,
+            mark=mark(after.applied.get(key), after.children[key]) if key in exists else None,
+        )
         for key in sorted(exists | remaining)
         if key.kind in KINDS
     ]

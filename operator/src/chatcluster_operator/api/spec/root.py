@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from chatcluster_operator.api.model import Model
+from chatcluster_operator.api.spec.capacity import Capacity, Retention
 from chatcluster_operator.api.spec.credentials import Credentials
 from chatcluster_operator.api.spec.edge import Edge
 from chatcluster_operator.api.spec.features import Files, Notification
@@ -25,6 +26,10 @@ class ChatClusterSpec(Model):
     hibernated: bool = False
     """While true, nothing runs: services and edge go to zero replicas, then the stores. Volumes, credentials and
     addresses stay; set back to false, everything is as it was."""
+    capacity: Capacity | None = None
+    """What the ChatCluster is sized for. Left out: small sizes, for a few hundred people."""
+    retention: Retention = Retention()
+    """How long things are kept."""
     upgrade: Upgrade = Upgrade()
     """How a change of `version` goes."""
     maintenance: Maintenance = Maintenance()

@@ -1,7 +1,7 @@
 """The five stores, managed or brought by the user."""
 
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import Self
 
 from pydantic import ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
@@ -21,8 +21,9 @@ class MongoEngine(StrEnum):
 class Storage(Model):
     """A store's volume."""
 
-    size: StorageQuantity
-    """Size of each volume. Fixed once set."""
+    size: StorageQuantity | None = None
+    """Size of each volume. Fixed once set. Left out: what spec.capacity asks for when the volume is made, else the
+    operator's size for the store."""
     storage_class_name: ObjectName | None = None
     """StorageClass of the volumes, the cluster's default one when left out. Fixed once set."""
 
@@ -37,11 +38,12 @@ class External(Model):
 _MANAGED_FIELDS = ("storage", "resources", "pod_override", "engine")
 
 
-def _store_rules(name: str, size: str, *managed_fields: str) -> ConfigDict:
-    """The rules of one store: what excludes what, and what may not change. `size` is its default size."""
+def _store_rules(name: str, *managed_fields: str) -> ConfigDict:
+    """The rules of one store: what excludes what, and what may not change.
 
-    def chosen(which: str) -> str:
-        return f"(has({which}.storage) ? quantity({which}.storage.size) : quantity('{size}'))"
+    A size that was left out is not known here: the volume keeps what it has, and status.capacity says so.
+    """
+    sized = " && ".join(f"has({which}.storage) && has({which}.storage.size)" for which in ("self", "oldSelf"))
 
     def storage_class(which: str) -> str:
         return (
@@ -63,7 +65,8 @@ def _store_rules(name: str, size: str, *managed_fields: str) -> ConfigDict:
                 "make a new ChatCluster and move the data",
             ),
             (
-                f"{both_managed} || {chosen('self')}.compareTo({chosen('oldSelf')}) == 0",
+                f"{both_managed} || !({sized}) "
+                "|| quantity(self.storage.size).compareTo(quantity(oldSelf.storage.size)) == 0",
                 f"{name}.storage.size is fixed, because volumes in use are not resized; restore it, or make a new "
                 "ChatCluster and move the data",
             ),
@@ -79,17 +82,10 @@ def _store_rules(name: str, size: str, *managed_fields: str) -> ConfigDict:
 class Store(Workload):
     """What all five stores share."""
 
-    default_size: ClassVar[str]
-
     storage: Storage | None = None
-    """The volume. Left out: the operator's size for the store, on the default storage class."""
+    """The volume. Left out: of the size that spec.capacity asks for, on the default storage class."""
     external: External | None = None
     """A store that you run, in place of a managed one. The choice is final."""
-
-    @property
-    def volume(self) -> Storage:
-        """The volume asked for, or the default one."""
-        return self.storage or Storage(size=self.default_size)
 
     @model_validator(mode="after")
     def _external_stands_alone(self) -> Self:
@@ -104,15 +100,13 @@ class Store(Workload):
 class Postgres(Store):
     """PostgreSQL: accounts and sessions."""
 
-    default_size = "8Gi"
-    model_config = _store_rules("postgres", default_size, "storage", "resources")
+    model_config = _store_rules("postgres", "storage", "resources")
 
 
 class Mongodb(Store):
     """MongoDB: conversations and messages."""
 
-    default_size = "10Gi"
-    model_config = _store_rules("mongodb", default_size, "storage", "resources", "engine")
+    model_config = _store_rules("mongodb", "storage", "resources", "engine")
 
     engine: MongoEngine | None = None
     """What a managed MongoDB runs on. Embedded, the default: a single-node stand-in that speaks MongoDB's protocol.
@@ -122,19 +116,16 @@ class Mongodb(Store):
 class Redis(Store):
     """Redis: fan-out, presence and rates."""
 
-    default_size = "1Gi"
-    model_config = _store_rules("redis", default_size, "storage", "resources")
+    model_config = _store_rules("redis", "storage", "resources")
 
 
 class Kafka(Store):
     """Kafka: events between services."""
 
-    default_size = "8Gi"
-    model_config = _store_rules("kafka", default_size, "storage", "resources")
+    model_config = _store_rules("kafka", "storage", "resources")
 
 
 class Objects(Store):
     """An S3 object store: files."""
 
-    default_size = "10Gi"
-    model_config = _store_rules("objects", default_size, "storage", "resources")
+    model_config = _store_rules("objects", "storage", "resources")

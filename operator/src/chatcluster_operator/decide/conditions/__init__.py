@@ -8,20 +8,41 @@ from collections.abc import Callable
 from typing import Final
 
 from chatcluster_operator.decide.conditions.applied import applied
+from chatcluster_operator.decide.conditions.autoscaling import autoscaling
+from chatcluster_operator.decide.conditions.certificate import certificate_ready
 from chatcluster_operator.decide.conditions.configuration import configuration
 from chatcluster_operator.decide.conditions.hibernation import hibernated
 from chatcluster_operator.decide.conditions.pause import paused
 from chatcluster_operator.decide.conditions.progress import progressing
 from chatcluster_operator.decide.conditions.readiness import edge_ready, ready, services_ready, stores_ready
+from chatcluster_operator.decide.conditions.restarting import restarting
+from chatcluster_operator.decide.conditions.rotating import rotating
+from chatcluster_operator.decide.conditions.schema import schema
 from chatcluster_operator.decide.conditions.upgrading import upgrading
 from chatcluster_operator.decide.facts import Facts
 from chatcluster_operator.decide.verdict import Verdict
 
 Aspect = Callable[[Facts], Verdict | None]
 
-PARTS: Final[tuple[Aspect, ...]] = (configuration, applied, stores_ready, services_ready, edge_ready)
+PARTS: Final[tuple[Aspect, ...]] = (
+    configuration,
+    applied,
+    stores_ready,
+    services_ready,
+    edge_ready,
+    certificate_ready,
+)
 """What Ready sums up."""
-STATES: Final[tuple[Aspect, ...]] = (progressing, upgrading, paused, hibernated)
+STATES: Final[tuple[Aspect, ...]] = (
+    progressing,
+    upgrading,
+    rotating,
+    schema,
+    restarting,
+    paused,
+    hibernated,
+    autoscaling,
+)
 """What goes on, whether or not all is well."""
 
 

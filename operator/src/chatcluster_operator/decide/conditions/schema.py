@@ -1,0 +1,19 @@
+"""Whether the schemas of the databases are those of the release."""
+
+from chatcluster_operator.decide.facts import Facts
+from chatcluster_operator.decide.verdict import Verdict, join
+
+
+def schema(facts: Facts) -> Verdict | None:
+    """SchemaMigrated; nothing while everything sleeps, and with it what says so."""
+    jobs = {key.name: child.job for key, child in sorted(facts.snapshot.children.items()) if child.job is not None}
+    if not jobs:
+        return None
+    failed = [f"Job {name} failed ({job.failed})" for name, job in jobs.items() if job.failed]
+    if failed:
+        told = [pod.message for pod in facts.snapshot.pods.values() if pod.reason == "MigrationFailed"]
+        return Verdict("SchemaMigrated", False, "MigrationFailed", join([*dict.fromkeys(told), *failed]))
+    missing = [name for name, job in jobs.items() if not job.done]
+    if missing:
+        return Verdict("SchemaMigrated", False, "Migrating", f"Waiting for {', '.join(missing)}.")
+    return Verdict("SchemaMigrated", True, "UpToDate", "Every schema is as the release asks.")

@@ -1,0 +1,166 @@
+"""Rotations in one look: what is asked for, how far services are, and the credentials and turns that follow from it."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from chatcluster_operator.api import (
+    ROTATE_CREDENTIALS,
+    ROTATE_TOKEN_KEY,
+    SERVICES,
+    ChatCluster,
+    Operation,
+    OperationPhase,
+    Rotated,
+    Rotation,
+    RotationKind,
+    RotationPhase,
+)
+from chatcluster_operator.decide import FAILING, Key, Snapshot
+from chatcluster_operator.decide.operations import Situation, Wait, Work, may_begin, may_go_on, situation
+from chatcluster_operator.decide.rotation import Change, Course, Progress, advance, turns
+from chatcluster_operator.decide.upgrade import ORDER
+from chatcluster_operator.desired import Credentials, Inputs, components
+from chatcluster_operator.desired.services import checksum
+
+TOKEN_SECONDS: Final = 900
+"""How long an access token is good for where the user service is not told otherwise: its own default."""
+_CLOCKS_SECONDS: Final = 60
+"""How far the clocks of people and machines may differ. Verifiers allow 5 s of it."""
+_LIFETIME: Final = "CHAT_ACCESS_TOKEN_SECONDS"
+_DAY: Final = 86_400
+_ASKED_BY: Final[Mapping[RotationKind, str]] = {
+    RotationKind.PASSWORDS: ROTATE_CREDENTIALS,
+    RotationKind.KEYS: ROTATE_TOKEN_KEY,
+}
+
+
+@dataclass(frozen=True)
+class Turned:
+    """What one look makes of the rotations."""
+
+    inputs: Inputs
+    """With the credentials and turns that follow."""
+    rotation: Rotation | None
+    """The rotation under way, or the last one, where it failed."""
+    rotated: Rotated | None
+    """When values were last replaced."""
+    wait: Wait | None = None
+    """Why a rotation that is asked for does not begin, or one under way does not go on."""
+
+
+def noted(cluster: ChatCluster) -> tuple[Rotation | None, Rotated | None]:
+    """What the status says of rotations."""
+    rotation, rotated = cluster.status.get("rotation"), cluster.status.get("rotated")
+    return (
+        Rotation.model_validate(rotation) if rotation else None,
+        Rotated.model_validate(rotated) if rotated else None,
+    )
+
+
+def rotate(
+    cluster: ChatCluster, inputs: Inputs, snapshot: Snapshot, *, upgrading: Operation | None, now: int
+) -> Turned:
+    """The next step of a rotation, or its beginning. `inputs` has the credentials as their Secret has them."""
+    rotation, rotated = noted(cluster)
+    names = {item.name for item in components(cluster)}
+    order = [name for name in ORDER if name in SERVICES and name in names]
+    present = replace(inputs, turns=turns(rotation, order))
+    coming = inputs.credentials.rotating
+    asked = _asked(cluster, rotation, rotated, now)
+    under_way = coming is not None or (rotation is not None and rotation.phase is not RotationPhase.FAILED)
+    if not under_way and asked is None:
+        return Turned(present, rotation, rotated)
+    standing = _situation(cluster, snapshot, upgrading, now)
+    wait = may_go_on(Work.ROTATION, standing) if under_way else may_begin(Work.ROTATION, standing)
+    if wait is not None:
+        return Turned(present, rotation, rotated, wait)
+    course = advance(
+        rotation=rotation,
+        coming=coming,
+        asked=asked,
+        order=order,
+        progress=_progress(cluster, present, snapshot, order) if coming else {},
+        step_seconds=cluster.spec.upgrade.step_timeout_seconds,
+        token_seconds=_token_seconds(cluster) + _CLOCKS_SECONDS,
+        now=now,
+    )
+    after = replace(inputs, credentials=_changed(inputs.credentials, course), turns=turns(course.rotation, order))
+    if course.finished is not None:
+        at = {course.finished.what.value.lower(): course.finished.started}
+        rotated = (rotated or Rotated()).model_copy(update=at)
+    return Turned(after, course.rotation, rotated)
+
+
+def _changed(credentials: Credentials, course: Course) -> Credentials:
+    match course.change:
+        case Change.BEGIN:
+            assert course.rotation is not None  # noqa: S101 - what begins is a rotation
+            return credentials.begin(course.rotation.what, secrets.token_bytes)
+        case Change.COMPLETE:
+            return credentials.completed
+        case Change.WITHDRAW:
+            return credentials.withdraw()
+        case Change.KEEP:
+            return credentials
+
+
+def _situation(cluster: ChatCluster, snapshot: Snapshot, upgrading: Operation | None, now: int) -> Situation:
+    found = {item.name: snapshot.children.get(Key(item.kind.value, item.workload)) for item in components(cluster)}
+    workloads = {name: child.workload for name, child in found.items() if child and child.workload}
+    standing = situation(cluster, list(found), workloads, now=now)
+    begins = upgrading is not None and upgrading.phase is not OperationPhase.ROLLED_BACK
+    return replace(standing, under_way=Work.UPGRADE) if begins else standing
+
+
+def _asked(cluster: ChatCluster, rotation: Rotation | None, rotated: Rotated | None, now: int) -> RotationKind | None:
+    """What is asked for, by annotation or by the calendar. One at a time, passwords first."""
+    days = cluster.spec.credentials.rotate_every_days
+    for what, annotation in _ASKED_BY.items():
+        last: int | None = getattr(rotated, what.value.lower(), None)
+        if rotation is not None and rotation.what is what:
+            # One that failed is not tried again until somebody asks, or its time comes.
+            last = rotation.started
+        at = _seconds(cluster.annotations.get(annotation, ""))
+        if at is not None and (last or 0) < at <= now + _CLOCKS_SECONDS:
+            return what
+        since = last if last is not None else _seconds(cluster.created)
+        if days is not None and since is not None and since + days * _DAY <= now:
+            return what
+    return None
+
+
+def _progress(cluster: ChatCluster, inputs: Inputs, snapshot: Snapshot, order: Sequence[str]) -> dict[str, Progress]:
+    trouble = {pod.component: pod.message for pod in snapshot.pods.values() if pod.reason in FAILING}
+    ending = {pod.component for pod in snapshot.pods.values() if pod.ending}
+    found: dict[str, Progress] = {}
+    for item in components(cluster):
+        if item.name not in order:
+            continue
+        child = snapshot.children.get(Key(item.kind.value, item.workload))
+        workload = child.workload if child else None
+        renewed = (
+            workload is not None
+            and workload.checksum == checksum(cluster, inputs, item.name)
+            and workload.rolled_out
+            and (workload.available or workload.wanted == 0)
+            and item.name not in ending
+        )
+        found[item.name] = Progress(renewed, trouble.get(item.name, ""))
+    return found
+
+
+def _token_seconds(cluster: ChatCluster) -> int:
+    given = {item.name: item.value for item in cluster.spec.service("user").env}.get(_LIFETIME, "")
+    return int(given) if given.isdigit() else TOKEN_SECONDS
+
+
+def _seconds(text: str) -> int | None:
+    """Unix seconds of an RFC 3339 time; None when it is none, or has no offset."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return int(at.timestamp()) if at.tzinfo else None
