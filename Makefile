@@ -55,9 +55,10 @@ format: .venv/.synced ## Mend style in place
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-generate: .venv/.synced ## Write the CRD, install.yaml, the AsyncAPI document and the page of figures anew
+generate: .venv/.synced ## Write the CRD, install.yaml, the manifests of the tests, the AsyncAPI document and the page of figures anew
 	@$(BIN)/python -m chatcluster_operator.api.crd --write
 	@$(BIN)/python -m chatcluster_operator.install --write
+	@PYTHONPATH=tests/support $(BIN)/python -m chatcluster_testing.golden --write
 	@$(BIN)/python services/asyncapi.py --write
 	@$(BIN)/python tests/load/page.py --write
 

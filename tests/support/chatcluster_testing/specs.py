@@ -1,0 +1,140 @@
+"""ChatClusters that between them use every field of the spec, and what is needed to make manifests of them."""
+
+import hashlib
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from chatcluster_operator.api import COMPONENTS, ChatCluster
+from chatcluster_operator.desired import Inputs, generate, resolve_images
+from chatcluster_operator.desired.tls import OwnTls, Pair
+
+MINIMAL = "version: '1.0'"
+
+EVERYTHING = """
+version: '1.0'
+deletionPolicy: Delete
+images:
+  overrides: {gateway: 'registry.example.com:5000/chat/gateway:patched'}
+  pullPolicy: Always
+  pullSecrets: [registry]
+edge:
+  replicas: 3
+  host: chat.example.com
+  publicUrl: https://chat.example.com:8443/
+  service:
+    type: LoadBalancer
+    nodePort: 30080
+    httpsNodePort: 30443
+    annotations: {example.com/scheme: internal}
+    externalTrafficPolicy: Local
+    loadBalancerSourceRanges: [198.51.100.0/24]
+  resources: {limits: {cpu: '3', memory: 128Mi}}
+  tls: {hstsSeconds: 60}
+  trustedProxies: {addresses: [10.0.0.0/8, '2001:db8::/32'], header: ProxyProtocol}
+  tuning: {maxConnections: 20000, tunnelTimeoutSeconds: 7200, maxUploadBytes: 1073741824, requestsPerAddress: 5000}
+services:
+  message:
+    autoscaling: {minReplicas: 3, maxReplicas: 20, targetCPUUtilization: 50}
+    resources: {requests: {cpu: 1, memory: 1Gi}}
+    env: [{name: CHAT_LOG_LEVEL, value: DEBUG}, {name: CHAT_MAX_MEMBERS, value: '500'}]
+    placement:
+      nodeSelector: {pool: chat}
+      tolerations: [{key: pool, value: chat, effect: NoSchedule}]
+      priorityClassName: chat
+    podOverride:
+      metadata: {annotations: {example.com/team: chat}}
+      spec: {hostAliases: [{ip: 10.0.0.1, hostnames: [legacy]}], containers: [{name: message, tty: false}]}
+postgres:
+  storage: {size: 20Gi, storageClassName: fast}
+  resources: {limits: {memory: 4Gi}}
+  placement: {tolerations: [{operator: Exists, effect: NoExecute, tolerationSeconds: 10}]}
+mongodb: {engine: Embedded, storage: {size: 5Gi}}
+redis: {resources: {limits: {memory: 1Gi}}}
+kafka: {resources: {requests: {memory: 2Gi}, limits: {memory: 3Gi}}}
+objects: {storage: {size: 100Gi, storageClassName: slow}}
+files: {scanner: {host: clamd.security.svc}}
+notification:
+  smtp: {host: smtp.example.com, port: 465, security: tls, from: chat@example.com, secretName: smtp}
+"""
+
+EXTERNAL = """
+version: '1.0'
+edge:
+  publicUrl: https://chat.example.com
+  external:
+    peers:
+    - {namespaceSelector: {matchLabels: {name: proxies}}, podSelector: {matchLabels: {app: envoy}}}
+    - {podSelector: {matchLabels: {app: debug}}}
+postgres: {external: {secretName: my-postgres}}
+mongodb: {external: {secretName: my-mongodb}}
+redis: {external: {secretName: my-redis}}
+kafka: {external: {secretName: my-kafka}}
+objects: {external: {secretName: my-objects}}
+notification: {smtp: {host: mail, port: 25, security: none, from: chat@example.com}}
+"""
+
+INGRESS = """
+version: '1.0'
+edge:
+  host: chat.example.com
+  ingress: {className: nginx, annotations: {nginx.ingress.kubernetes.io/proxy-read-timeout: '3600'}}
+  tls: {issuer: {name: letsencrypt, kind: ClusterIssuer}}
+  trustedProxies: {addresses: [10.244.0.0/16]}
+"""
+
+HIBERNATED = """
+version: '1.0'
+hibernated: true
+services: {file: {enabled: false}, notification: {enabled: false}}
+"""
+
+LARGE = """
+version: '1.0'
+capacity: {concurrentUsers: 100000}
+postgres: {external: {secretName: my-postgres}}
+mongodb: {external: {secretName: my-mongodb}}
+edge: {host: chat.example.com, tls: {secretName: my-certificate}}
+"""
+
+SPECS = {
+    "minimal": MINIMAL,
+    "everything": EVERYTHING,
+    "external": EXTERNAL,
+    "ingress": INGRESS,
+    "hibernated": HIBERNATED,
+    "large": LARGE,
+}
+
+UID = "0f5fd2a4-5a5c-4a3c-9d52-3f8b9b1f9c11"
+
+
+def body(spec: str | dict[str, Any], name: str = "demo", namespace: str = "chat") -> dict[str, Any]:
+    """A ChatCluster as the API server returns it, of a spec given as YAML or as a dict."""
+    return {
+        "metadata": {"name": name, "namespace": namespace, "uid": UID, "generation": 3},
+        "spec": yaml.safe_load(spec) if isinstance(spec, str) else spec,
+    }
+
+
+def even_randomness() -> Callable[[int], bytes]:
+    """Randomness that is the same in each run, and differs from call to call."""
+    numbers = itertools.count(1)
+    return lambda size: hashlib.shake_128(str(next(numbers)).encode()).digest(size)
+
+
+def inputs_maker() -> Callable[[ChatCluster], Inputs]:
+    """Makes the inputs for a ChatCluster: the same credentials for each, images of version 1.0, every optional kind."""
+    credentials = generate(None, even_randomness())
+    catalogue = {component: f"chatcluster/{component}:1.0" for component in COMPONENTS}
+    digests = {"my-redis": "digest", "smtp": "d"}
+    own = OwnTls(Pair("(a certificate)", "(its key)"), (Pair("(an authority)", "(the key of the authority)"),))
+    return lambda cluster: Inputs(
+        resolve_images(cluster, catalogue),
+        credentials,
+        digests,
+        apis=frozenset({"Certificate", "ScaledObject"}),
+        tls=own if cluster.spec.edge.tls else None,
+    )
