@@ -5,7 +5,7 @@ same manifests, byte for byte.
 """
 
 from chatcluster_operator.desired.build import manifests
-from chatcluster_operator.desired.components import components, required, resolve_images
+from chatcluster_operator.desired.components import components, required, resolve_images, running_services
 from chatcluster_operator.desired.credentials import Credentials, Rand, generate
 from chatcluster_operator.desired.names import credentials_name, public_url
 from chatcluster_operator.desired.types import (
@@ -35,4 +35,5 @@ __all__ = [
     "public_url",
     "required",
     "resolve_images",
+    "running_services",
 ]

@@ -52,7 +52,7 @@ def components(cluster: ChatCluster) -> list[Component]:
 
 def required(cluster: ChatCluster) -> list[Reference]:
     """All that must exist before the ChatCluster can work, each with the field that asks for it."""
-    spec = cluster.spec
+    spec, running = cluster.spec, running_services(cluster)
     references: list[Reference] = []
     from_catalogue = tuple(item.name for item in components(cluster) if item.name not in spec.images.overrides)
     if from_catalogue:
@@ -65,12 +65,15 @@ def required(cluster: ChatCluster) -> list[Reference]:
         chosen = cluster.spec.store(name)
         if chosen.external is not None:
             field = f"spec.{name}.external.secretName"
-            references.append(Reference(ReferenceKind.SECRET, chosen.external.secret_name, field, EXTERNAL_KEYS[name]))
+            # A service that is switched off needs no database.
+            off = {f"{service}_url" for service in SERVICES} - {f"{service}_url" for service in running}
+            keys = tuple(key for key in EXTERNAL_KEYS[name] if key not in off)
+            references.append(Reference(ReferenceKind.SECRET, chosen.external.secret_name, field, keys))
         elif chosen.storage is not None and chosen.storage.storage_class_name is not None:
             field = f"spec.{name}.storage.storageClassName"
             references.append(Reference(ReferenceKind.STORAGE_CLASS, chosen.storage.storage_class_name, field))
     smtp = spec.notification.smtp
-    if smtp is not None and smtp.secret_name is not None:
+    if smtp is not None and smtp.secret_name is not None and "notification" in running:
         references.append(
             Reference(ReferenceKind.SECRET, smtp.secret_name, "spec.notification.smtp.secretName", SMTP_KEYS)
         )
