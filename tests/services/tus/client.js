@@ -23,7 +23,7 @@ const upload = new tus.Upload(fs.createReadStream(options.file), {
   chunkSize: options.chunkSize,
   headers: options.headers,
   metadata: options.metadata ?? {},
-  retryDelays: [100, 200, 400, 800, 1600, 3200],
+  retryDelays: Array(300).fill(200), // a minute: a service that was killed may take that long to be back
   async onBeforeRequest(request) {
     if (request.getMethod() === "PATCH" && ++patches === options.pauseAt) {
       say({ paused: upload.url });

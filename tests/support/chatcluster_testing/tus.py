@@ -26,7 +26,7 @@ def install(cache: Path) -> Path:
         for file in files:
             shutil.copy(file, new)
         npm = find_program("npm")
-        subprocess.run([npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=new, check=True, timeout=100)
+        subprocess.run([npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=new, check=True, timeout=240)
         new.rename(folder)
     return folder
 
