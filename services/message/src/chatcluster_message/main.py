@@ -17,6 +17,7 @@ from chatcluster_common.recent import Recent
 from chatcluster_common.signals import Signals
 from chatcluster_common.startup import wait_for
 from chatcluster_message import api, sockets
+from chatcluster_message.files import Files
 from chatcluster_message.live import Live
 from chatcluster_message.models import Conversation
 from chatcluster_message.outbox import Relay
@@ -37,7 +38,8 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
     # A change that this process hears of drops the copy at once; one that it does not hear of takes effect after this.
     recent = Recent[str, Conversation](seconds=2.0)
     users = InternalClient(settings.user_url, settings.internal_token)
-    files = InternalClient(settings.file_url, settings.internal_token)
+    file_service = InternalClient(settings.file_url, settings.internal_token) if settings.file_url else None
+    files = Files(file_service)
     presence = InternalClient(settings.presence_url, settings.internal_token) if settings.presence_url else None
     people = People(users, presence)
     live = Live(redis, store, people, turns, recent)
@@ -49,8 +51,9 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
             stack.push_async_callback(redis.aclose)
             await wait_for("MongoDB", store.ensure_indexes, seconds=settings.startup_seconds)
             await wait_for("Redis", redis.ping, seconds=settings.startup_seconds)
-            for service in (users, files, *([presence] if presence else [])):
-                await stack.enter_async_context(service)
+            for service in (users, file_service, presence):
+                if service:
+                    await stack.enter_async_context(service)
             # Kafka may be away: messages are stored and delivered without it, and their events follow.
             events = await stack.enter_async_context(
                 EventProducer(
@@ -62,7 +65,14 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
             )
             publisher = await stack.enter_async_context(Publisher(redis))
             relay = await stack.enter_async_context(Relay(store, publisher, events, files))
-            await stack.enter_async_context(Purge(store, files, every_seconds=settings.purge_seconds))
+            await stack.enter_async_context(
+                Purge(
+                    store,
+                    files,
+                    keep_days=settings.message_retention_days or None,
+                    every_seconds=settings.purge_seconds,
+                )
+            )
             chat = Chat(
                 store,
                 people,

@@ -28,9 +28,9 @@ from chatcluster_common.events import (
     EventsUnavailableError,
     MessageCreated,
 )
-from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime import ChannelsUnavailableError, Frame, Publisher
 from chatcluster_message import channels
+from chatcluster_message.files import Files
 from chatcluster_message.models import Conversation, Message
 from chatcluster_message.store import Store
 
@@ -59,7 +59,7 @@ _STOP_SECONDS = 3.0
 class Relay:
     """Publishes stored messages. Run it with `async with`; leaving it waits a moment for what is in flight."""
 
-    def __init__(self, store: Store, publisher: Publisher, events: EventProducer, files: InternalClient) -> None:
+    def __init__(self, store: Store, publisher: Publisher, events: EventProducer, files: Files) -> None:
         self._store = store
         self._publisher = publisher
         self._events = events
@@ -149,8 +149,7 @@ class Relay:
         await self._store.search.replace(left.message)
         await self._store.mentions.remove(message.id, left.unmentioned)
         await self._store.mentions.put([left.message])
-        if left.files:
-            await self._files.post("/internal/files/release", {"message_id": message.id, "ids": left.files})
+        await self._files.release(message.id, left.files)
 
     def _note(self, message: Message) -> None:
         known = self._newest.get(message.conversation_id)

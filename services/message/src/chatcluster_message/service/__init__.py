@@ -1,8 +1,8 @@
 """The rules: who may do what in a conversation, and what a send, a change, a read mark and a catch-up mean."""
 
-from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime import Publisher
 from chatcluster_common.recent import Recent
+from chatcluster_message.files import Files
 from chatcluster_message.models import Conversation
 from chatcluster_message.outbox import Relay
 from chatcluster_message.people import People
@@ -27,7 +27,7 @@ class Chat:
         self,
         store: Store,
         people: People,
-        files: InternalClient,
+        files: Files,
         relay: Relay,
         publisher: Publisher,
         *,

@@ -12,10 +12,9 @@ from prometheus_client import Counter, Histogram
 from chatcluster_common import errors, logs
 from chatcluster_common.clock import utc_now
 from chatcluster_common.ids import new_id
-from chatcluster_common.internal import InternalClient
 from chatcluster_message import roles, text
+from chatcluster_message.files import Files
 from chatcluster_message.models import (
-    Attachment,
     Conversation,
     HistoryQuery,
     Message,
@@ -55,7 +54,7 @@ class MessageService:
         store: Store,
         access: Access,
         people: People,
-        files: InternalClient,
+        files: Files,
         relay: Relay,
         *,
         turns: Turns,
@@ -100,7 +99,7 @@ class MessageService:
         if request.thread_root:
             await self._check_root(conversation, request.thread_root)
         people, everybody = await self.mentioned(caller, conversation, request.body)
-        files = await self._attach(caller, conversation.id, message_id, list(dict.fromkeys(request.attachments)))
+        files = await self._files.attach(caller, conversation.id, message_id, list(dict.fromkeys(request.attachments)))
         return Message(
             id=message_id,
             conversation_id=conversation.id,
@@ -133,15 +132,6 @@ class MessageService:
             raise errors.invalid("thread_root", "there is no such message in this conversation")
         if root.thread_root is not None:
             raise errors.invalid("thread_root", f"that message is a reply itself: answer {root.thread_root}")
-
-    async def _attach(self, caller: str, conversation_id: str, message_id: str, ids: list[str]) -> list[Attachment]:
-        if not ids:
-            return []
-        body = {"owner_id": caller, "conversation_id": conversation_id, "message_id": message_id, "ids": ids}
-        answer = await self._files.post("/internal/files/attach", body, refusals=(409, 422))
-        if answer is None:
-            raise errors.invalid("attachments", "there is no such file, or it is not yours")
-        return [Attachment.model_validate(file) for file in answer["items"]]
 
     async def _insert(self, turn: Turn, conversation: Conversation, draft: Message) -> tuple[Message, bool]:
         seq = 0

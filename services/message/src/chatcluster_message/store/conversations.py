@@ -117,12 +117,27 @@ class Conversations:
         )
         return [(_conversation(document), document["purge_at"]) for document in found]
 
-    async def claim_purge(self, conversation_id: str, due_at: datetime, until: datetime) -> bool:
-        """Put a purge off until `until`; False when another process was faster."""
-        result = await self._conversations.update_one(
-            {"_id": conversation_id, "purge_at": due_at}, {"$set": {"purge_at": until}}
-        )
+    async def claim_purge(self, conversation_id: str, due_at: datetime, until: datetime | None) -> bool:
+        """Put a purge off until `until`, None: for good; False when another process was faster."""
+        change = {"$set": {"purge_at": until}} if until else {"$unset": {"purge_at": ""}}
+        result = await self._conversations.update_one({"_id": conversation_id, "purge_at": due_at}, change)
         return result.modified_count == 1
+
+    async def plan_purges(self, *, after: str, limit: int, at: datetime) -> str | None:
+        """Have those of the next conversations by id looked through for which that is not planned; returns the last of
+        these ids, None when there are no more."""
+        found = (
+            await self._conversations.find({"_id": {"$gt": after}}, {"purge_at": 1})
+            .sort("_id", ASCENDING)
+            .limit(limit)
+            .to_list()
+        )
+        unplanned = [document["_id"] for document in found if "purge_at" not in document]
+        if unplanned:
+            await self._conversations.update_many(
+                {"_id": {"$in": unplanned}, "purge_at": {"$exists": False}}, {"$set": {"purge_at": at}}
+            )
+        return found[-1]["_id"] if found else None
 
     async def begin_at(self, conversation_id: str, first_seq: int, gone: Sequence[str]) -> None:
         """Messages before `first_seq`, `gone` among them, are about to be removed: nobody is shown them any more."""
