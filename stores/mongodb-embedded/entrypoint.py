@@ -1,49 +1,88 @@
 """Runs the embedded stand-in for MongoDB: one node, SCRAM required, every commit on disk before it is acknowledged.
 
-The user ``chat`` (database ``admin``) gets the password in ``/run/secrets/chatcluster/password`` at each start, so a
-new password takes effect with the next start. The listening socket opens after that: a TCP probe on 27017 says both
-alive and ready.
+``/run/secrets/chatcluster/users.json`` has the users of the database ``admin`` and their passwords: ``{"chat": "…",
+"chat_b": null}``; one without a password is not let in. It is taken up at each start, and again whenever it changes:
+open connections stay as they are. The listening socket opens after that: a TCP probe on 27017 says both alive and
+ready.
 
     CHAT_MONGODB_PORT    27017
     CHAT_MONGODB_CACHE   256M, the storage engine's cache
+    CHAT_MONGODB_DATA    /var/lib/chatcluster/mongodb
+    CHAT_SECRETS_DIR     /run/secrets/chatcluster
 """
 
+import json
 import logging
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from secantus.auth import SCRAM_SHA_256, derive_credentials
 from secantus.server import SecantusDBServer
 
-DATA = "/var/lib/chatcluster/mongodb"
-PASSWORD_FILE = Path("/run/secrets/chatcluster/password")
-USER = "chat"
+USERS_FILE = Path(os.environ.get("CHAT_SECRETS_DIR", "/run/secrets/chatcluster")) / "users.json"
 ROLES = [{"role": "root", "db": "admin"}]
+LOOK_SECONDS = 2.0
 
 log = logging.getLogger("mongodb-embedded")
 
 
-def read_password() -> str:
-    """The user's password; exits with a message where the file is missing or empty."""
+def read_users() -> dict[str, str | None]:
+    """Each user's password. Raises OSError, or a ValueError whose message never shows a value of the file."""
     try:
-        password = PASSWORD_FILE.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        sys.exit(f"{PASSWORD_FILE}: {error.strerror}; mount the secret that holds the password of user {USER!r} there")
-    if not password:
-        sys.exit(f"{PASSWORD_FILE} is empty; it has to hold the password of user {USER!r}")
-    return password
+        users: Any = json.loads(USERS_FILE.read_text(encoding="utf-8"))
+        if not any(users.values()):
+            raise ValueError("nobody is let in")
+        return dict(users)
+    except (ValueError, TypeError, AttributeError):
+        raise ValueError(f'{USERS_FILE} has to be JSON: {{"user": "password" or null}}, one with a password') from None
+
+
+def take_up(storage: Any, users: dict[str, str | None]) -> None:
+    """Let in the users who have a password, with it, and no others."""
+    for user, password in users.items():
+        if password is None:
+            storage.drop_user("admin", user)
+            continue
+        document = {
+            "_id": f"admin.{user}",
+            "user": user,
+            "db": "admin",
+            "credentials": derive_credentials(password, mechanism=SCRAM_SHA_256).to_doc(),
+            "roles": ROLES,
+            "mechanisms": [SCRAM_SHA_256],
+        }
+        storage.add_user("admin", user, document, replace=True)
+
+
+def follow(storage: Any, users: dict[str, str | None], stopping: threading.Event) -> None:
+    """Take up changes of the file until told to stop."""
+    while not stopping.wait(LOOK_SECONDS):
+        try:
+            found = read_users()
+        except (OSError, ValueError) as error:
+            log.warning("users stay as they are: %s", error)
+            continue
+        if found != users:
+            take_up(storage, found)
+            users = found
+            log.info("users taken up from %s", USERS_FILE)
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    password = read_password()
+    try:
+        users = read_users()
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+    data = os.environ.get("CHAT_MONGODB_DATA", "/var/lib/chatcluster/mongodb")
     server = SecantusDBServer(
         host="0.0.0.0",  # noqa: S104 - a container's only address is given at run time
         port=int(os.environ.get("CHAT_MONGODB_PORT", "27017")),
-        storage_path=DATA,
+        storage_path=data,
         replica_set_name="rs0",
         require_auth=True,
         enable_test_commands=False,
@@ -51,25 +90,13 @@ def main() -> None:
         durable=True,
         sync_on_commit=True,
     )
-    server.storage.add_user(
-        "admin",
-        USER,
-        {
-            "_id": f"admin.{USER}",
-            "user": USER,
-            "db": "admin",
-            "credentials": derive_credentials(password, mechanism=SCRAM_SHA_256).to_doc(),
-            "roles": ROLES,
-            "mechanisms": [SCRAM_SHA_256],
-        },
-        replace=True,
-    )
+    take_up(server.storage, users)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     server.start()
-    log.info("listening on port %d, data in %s", server.port, DATA)
-    stopping.wait()
+    log.info("listening on port %d, data in %s", server.port, data)
+    follow(server.storage, users, stopping)
     log.info("stopping")
     server.stop()
 
