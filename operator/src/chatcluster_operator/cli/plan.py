@@ -151,8 +151,7 @@ async def _dry_run(session: Session, found: Forecast) -> None:
         except ApiError as error:
             if error.status == 403 and "cannot patch" in error.message:
                 forbidden.add(KINDS[item.key.kind].plural)
-            elif error.status == 422 and item.action == "change":
-                # As the operator does: what cannot be changed is deleted and made anew.
+            elif item.action == "change" and error.status == 422 and await _can_be_made(session, item):
                 found.objects[found.objects.index(item)] = replace(item, action="replace")
             else:
                 found.refused.append(f"{item.key}: {error.message}")
@@ -160,6 +159,17 @@ async def _dry_run(session: Session, found: Forecast) -> None:
     await asyncio.gather(*(judge(item) for item in found.objects))
     if forbidden:
         found.notes.append(f"Not tried out with the API server, as you may not write: {', '.join(sorted(forbidden))}.")
+
+
+async def _can_be_made(session: Session, item: ObjectChange) -> bool:
+    """Whether an object that cannot be changed so could be made so: then the operator deletes it and makes it anew."""
+    manifest: Object = item.manifest or {}
+    trial = {**manifest, "metadata": {**manifest["metadata"], "name": f"{item.key.name[:50]}-trial"}}
+    try:
+        await session.client.create(KINDS[item.key.kind], trial, manager=FIELD_MANAGER, dry_run=True)
+    except ApiError:
+        return False
+    return True
 
 
 def as_json(found: Forecast) -> dict[str, Any]:
