@@ -1,13 +1,8 @@
 """The edge's certificate: of the operator's own authority, of a Secret, and of cert-manager by its real definitions."""
 
 import base64
-import json
-import os
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +11,7 @@ import yaml
 from chatcluster_operator.desired.tls import DAY, Pair, authorities_data, check, make_authority, make_leaf, pair_of
 from chatcluster_operator.kube import KINDS
 from chatcluster_testing.control_plane import Api, until
+from chatcluster_testing.go_module import source
 
 NOW = int(time.time())
 HOST = "chat.example.com"
@@ -209,7 +205,7 @@ def test_an_edge_of_ones_own_and_settings_of_ours_exclude_each_other(room: Any) 
 @pytest.fixture
 def definitions(plane: Any) -> Iterator[Callable[[], None]]:
     """Installs cert-manager's CustomResourceDefinitions; they are removed when the test is over."""
-    folder = _module(CERT_MANAGER) / "deploy/crds"
+    folder = source(CERT_MANAGER) / "deploy/crds"
     items = [
         item
         for name in ("certificates", "issuers", "clusterissuers")
@@ -221,19 +217,6 @@ def definitions(plane: Any) -> Iterator[Callable[[], None]]:
     yield lambda: [api.apply(f"{path}/{item['metadata']['name']}", item) for item in items] and None
     for item in items:
         api.delete(f"{path}/{item['metadata']['name']}")
-
-
-def _module(name: str) -> Path:
-    """A Go module's source, from the module cache or the proxy."""
-    go = shutil.which("go", path=os.environ.get("PATH", "") + ":/usr/local/go/bin")
-    if go is None:
-        pytest.skip("Go is not installed, by which cert-manager's definitions are fetched")
-    fetched = subprocess.run(
-        [go, "mod", "download", "-json", name], capture_output=True, text=True, check=False, cwd="/"
-    )
-    if fetched.returncode != 0:
-        pytest.skip(f"{name} cannot be fetched: {fetched.stdout or fetched.stderr}")
-    return Path(json.loads(fetched.stdout)["Dir"])
 
 
 @pytest.mark.timeout(600)

@@ -68,6 +68,7 @@ WELL = {
     "ServicesReady": ("True", "Ready"),
     "EdgeReady": ("True", "Ready"),
     "Upgrading": ("False", "Settled"),
+    "Rotating": ("False", "Settled"),
     "Paused": ("False", "Active"),
     "Hibernated": ("False", "Awake"),
 }
@@ -224,3 +225,50 @@ def test_a_paused_chatcluster_says_what_waits() -> None:
     assert (paused["status"], paused["reason"]) == ("True", "Paused")
     assert "Service demo-old" in paused["message"]
     assert conditions(status)["Ready"] == ("True", "Ready")
+
+
+STORE = Workload(wanted=1, ready=1, updated=1, current=True, available=True, storage="8Gi")
+
+
+def derived(status: dict[str, Any]) -> dict[tuple[str, str], dict[str, str]]:
+    return {(item["component"], item["what"]): item for item in status["capacity"]["figures"]}
+
+
+def test_capacity_says_what_was_derived_and_why() -> None:
+    spec = {"capacity": {"concurrentUsers": 50_000}, "services": {"gateway": {"replicas": 9}}}
+    figures = derived(status_of(world(), spec=spec))
+    assert figures["edge", "replicas"]["why"]
+    assert ("gateway", "replicas") not in figures, "set in the spec"
+    assert not [key for key in figures if key[0] == "redis"], "not managed here"
+    assert "capacity" not in status_of(world())
+
+
+def test_a_volume_smaller_than_derived_is_told_of() -> None:
+    figures = derived(status_of(world(postgres=STORE), spec={"capacity": {"concurrentUsers": 50_000}}))
+    assert figures["postgres", "volume"]["value"] == "8Gi"
+    assert "PersistentVolumeClaim" in figures["postgres", "volume"]["why"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "apis", "expected"),
+    [
+        ({}, frozenset[str](), None),
+        ({"capacity": {"concurrentUsers": 10}}, frozenset[str](), None),
+        ({"services": {"message": {"replicas": 3}}}, frozenset({"ScaledObject"}), None),
+        (
+            {"services": {"message": {"autoscaling": {"targetConnections": 99}}}},
+            frozenset[str](),
+            ("False", "KedaMissing"),
+        ),
+        (
+            {"services": {"message": {"autoscaling": {"targetConnections": 99}}}},
+            frozenset({"ScaledObject"}),
+            ("True", "KedaScales"),
+        ),
+    ],
+)
+def test_scaling_on_sockets(spec: dict[str, Any], apis: frozenset[str], expected: tuple[str, str] | None) -> None:
+    message = Component("message", WorkloadKind.DEPLOYMENT, "demo-message", 2)
+    components = COMPONENTS if "capacity" in spec else [*COMPONENTS, message]
+    facts = Facts(cluster(**spec), components, world(), url="http://demo-edge.chat", now=NOW, release="1.0", apis=apis)
+    assert conditions(report(facts)).get("ScalesOnSockets") == expected

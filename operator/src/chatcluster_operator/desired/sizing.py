@@ -96,10 +96,22 @@ class Sizing:
 
 
 _SET: Final = "set in the spec"
+_UNSET_SCALING: Final = SocketAutoscaling()
+_UNSET_RESOURCES: Final = Resources()
 
 
 def sizing(cluster: ChatCluster) -> Sizing:
     """How large everything is. Stores that are external, and services that do not run, are there all the same."""
+    # One look at a ChatCluster asks a dozen times; it never changes, so the last answer is kept.
+    if not _LAST or _LAST[0][0] is not cluster:
+        _LAST[:] = [(cluster, _sizing(cluster))]
+    return _LAST[0][1]
+
+
+_LAST: Final[list[tuple[ChatCluster, Sizing]]] = []
+
+
+def _sizing(cluster: ChatCluster) -> Sizing:
     spec = cluster.spec
     demand = None
     if spec.capacity is not None:
@@ -122,7 +134,7 @@ def _service(cluster: ChatCluster, name: str, need: Need) -> Size:
     given = cluster.spec.service(name)
     if given.replicas is not None:
         return _sized(given, need, replicas=_set(given.replicas))
-    scaling = given.autoscaling or SocketAutoscaling()
+    scaling = given.autoscaling or _UNSET_SCALING
     fewest, most = _choose(scaling.min_replicas, need.fewest), _choose(scaling.max_replicas, need.most)
     # One bound may be given alone: the other gives way.
     if fewest.value > most.value and most.origin is Origin.SPEC:
@@ -159,7 +171,7 @@ def _sized(
 ) -> Size:
     """A component's size with its resources: a limit given without a request lowers the request to it where it must,
     and a request given without a limit raises the limit."""
-    asked = given.resources or Resources()
+    asked = given.resources or _UNSET_RESOURCES
     requests, limits = asked.requests, asked.limits
     memory_limit = _amount(limits.memory, need.memory_limit, "Mi")
     if limits.memory is None and requests.memory and _above(requests.memory, memory_limit.value):
@@ -168,7 +180,7 @@ def _sized(
     if requests.cpu is None and limits.cpu and _above(cpu.value, limits.cpu):
         cpu = Choice(limits.cpu, "no more than the limit", Origin.SPEC)
     memory = _amount(requests.memory, need.memory, "Mi")
-    if requests.memory is None and _above(memory.value, memory_limit.value):
+    if requests.memory is None and limits.memory and _above(memory.value, limits.memory):
         memory = Choice(memory_limit.value, "no more than the limit", Origin.SPEC)
     return Size(replicas, most, cpu, memory, memory_limit, limits.cpu, volume, connections)
 

@@ -115,6 +115,8 @@ class RealtimeServer:
         away: Sequence[type[Exception]] = (),
     ) -> None:
         self.service = service
+        # There from the start: an autoscaler takes a missing figure for a failure.
+        CONNECTIONS.labels(service)
         self._scope = scope
         self.path = path
         self.channels = Channels(redis, on_frame=on_frame, on_resubscribed=on_resubscribed)
