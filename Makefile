@@ -47,6 +47,7 @@ lint: .venv/.synced ## Style, types, import directions, generated files
 	@$(BIN)/lint-imports --config operator/.importlinter
 	@$(BIN)/python -m chatcluster_operator.api.crd --check
 	@$(BIN)/python -m chatcluster_operator.install --check
+	@$(BIN)/python -m chatcluster_operator.cli.reference --check
 	@$(BIN)/python services/asyncapi.py --check
 	@$(BIN)/python tests/load/page.py --check
 	@$(BIN)/pyright
@@ -59,6 +60,7 @@ generate: .venv/.synced ## Write the CRD, install.yaml, the manifests of the tes
 	@$(BIN)/python -m chatcluster_operator.api.crd --write
 	@$(BIN)/python -m chatcluster_operator.install --write
 	@PYTHONPATH=tests/support $(BIN)/python -m chatcluster_testing.golden --write
+	@$(BIN)/python -m chatcluster_operator.cli.reference --write
 	@$(BIN)/python services/asyncapi.py --write
 	@$(BIN)/python tests/load/page.py --write
 

@@ -4,17 +4,17 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from chatcluster_operator.api import COMPONENTS, EDGE, GROUP, LABEL_COMPONENT, SERVICES, STORES
+from chatcluster_operator.api import COMPONENTS, EDGE, LABEL_COMPONENT, SERVICES, STORES
 from chatcluster_operator.api.constants import ROTATE_CREDENTIALS, ROTATE_TOKEN_KEY
 from chatcluster_operator.api.status import RotationPhase
 from chatcluster_operator.cli.errors import CliError, ExitCode
 from chatcluster_operator.cli.screen import stamp
 from chatcluster_operator.cli.session import Session
 from chatcluster_operator.cli.waiting import Progress, wait_for
+from chatcluster_operator.decide.restart import RESTART
+from chatcluster_operator.desired.pods import RESTARTED_AT
 from chatcluster_operator.kube import CHATCLUSTER, KINDS, Object
 
-RESTART: Final = f"{GROUP}/restart-"
-"""Annotation of a ChatCluster, followed by a component: a new value renews its pods."""
 _ROTATE: Final = {"passwords": ROTATE_CREDENTIALS, "token-key": ROTATE_TOKEN_KEY}
 """What can be rotated, by the annotation that asks for it."""
 _ROTATED: Final = {"passwords": "passwords", "token-key": "keys"}
@@ -39,11 +39,7 @@ async def hibernate(
     if hibernated and not cluster["spec"].get("hibernated"):
         confirm(f"Stop {_named(cluster)}? People are disconnected; all data is kept. [y/N] ", yes=yes)
     changed = await session.change(cluster, {"spec": {"hibernated": hibernated}})
-    if changed["spec"].get("paused"):
-        raise CliError(
-            f"{_named(cluster)} is paused, so nothing happens yet.",
-            "Have the operator act again with: kubectl chat resume",
-        )
+    _check_acted_on(changed)
     kind = "Hibernated" if hibernated else "Ready"
     if wait:
         title = f"{_named(cluster)} {'falls asleep' if hibernated else 'wakes up'}"
@@ -64,7 +60,8 @@ async def restart(session: Session, name: str | None, components: Sequence[str],
         raise CliError(f"{', '.join(external)} is a store of your own; restart it where it runs.", code=ExitCode.USAGE)
     chosen = list(dict.fromkeys(components)) or [*SERVICES, EDGE]
     asked = stamp()
-    await session.change(cluster, {"metadata": {"annotations": {f"{RESTART}{item}": asked for item in chosen}}})
+    await session.change(cluster, {"metadata": {"annotations": {f"{RESTART}-{item}": asked for item in chosen}}})
+    _check_acted_on(cluster)
     if not wait:
         session.screen.say(f"Asked for: {', '.join(chosen)}.")
         return
@@ -87,14 +84,14 @@ async def _workloads(session: Session, cluster: Object) -> dict[str, Object]:
 
 
 def renewed(workload: Object | None, asked: str) -> bool:
-    """Whether all pods of a workload were made after a restart was asked for: its template carries the value."""
+    """Whether all pods of a workload were made after a restart was asked for: their template says when it was."""
     if workload is None:
         return False
     spec, status = workload["spec"], workload.get("status", {})
     annotations = spec["template"]["metadata"].get("annotations", {})
     wanted = spec.get("replicas", 1)
     return (
-        asked in annotations.values()
+        annotations.get(RESTARTED_AT, "") >= asked
         and status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 0)
         and status.get("updatedReplicas", 0) >= wanted
         and status.get("readyReplicas", 0) >= wanted
@@ -110,6 +107,7 @@ async def rotate(session: Session, name: str | None, what: str, *, wait: bool, w
     cluster = await session.chatcluster(name)
     asked = stamp()
     await session.change(cluster, {"metadata": {"annotations": {_ROTATE[item]: asked for item in chosen}}})
+    _check_acted_on(cluster)
     if not wait:
         session.screen.say("Asked for; kubectl chat status shows how far it is.")
         return
@@ -164,6 +162,15 @@ def confirm(question: str, *, yes: bool) -> None:
         raise CliError("This must be confirmed, and there is no terminal to ask on.", "Give --yes", ExitCode.USAGE)
     if input(question).strip().lower() not in {"y", "yes"}:
         raise CliError("Nothing was changed.")
+
+
+def _check_acted_on(cluster: Object) -> None:
+    """Raise CliError when the operator will not act on what was asked for."""
+    if cluster["spec"].get("paused"):
+        raise CliError(
+            f"It is asked for, but {_named(cluster)} is paused, so nothing happens yet.",
+            "Have the operator act again with: kubectl chat resume",
+        )
 
 
 def _named(cluster: Object) -> str:

@@ -6,13 +6,14 @@ import pytest
 
 from chatcluster_operator.cli.errors import CliError
 from chatcluster_operator.cli.switches import renewed, rotation
+from chatcluster_operator.desired.pods import RESTARTED_AT
 
 ASKED = "2026-11-23T10:00:00Z"
 
 
 def workload(**changes: Any) -> dict[str, Any]:
     counts = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
-    annotations = changes.get("annotations", {"chatcluster.dev/restarted": ASKED})
+    annotations = changes.get("annotations", {RESTARTED_AT: ASKED})
     return {
         "metadata": {"generation": 4},
         "spec": {"replicas": 2, "template": {"metadata": {"annotations": annotations}}},
@@ -24,15 +25,26 @@ def workload(**changes: Any) -> dict[str, Any]:
     ("item", "done"),
     [
         (workload(), True),
+        (workload(annotations={RESTARTED_AT: "2026-11-23T11:00:00Z"}), True),
         (None, False),
         (workload(annotations={}), False),
-        (workload(annotations={"chatcluster.dev/restarted": "2026-11-22T10:00:00Z"}), False),
+        (workload(annotations={RESTARTED_AT: "2026-11-22T10:00:00Z"}), False),
         (workload(status={"observedGeneration": 3}), False),
         (workload(status={"updatedReplicas": 1}), False),
         (workload(status={"readyReplicas": 1}), False),
         (workload(status={"replicas": 3}), False),
     ],
-    ids=["all new", "not made", "not asked", "asked before", "not seen", "half way", "not ready", "an old one left"],
+    ids=[
+        "all new",
+        "asked once more since",
+        "not made",
+        "not asked",
+        "asked before",
+        "not seen",
+        "half way",
+        "not ready",
+        "an old one left",
+    ],
 )
 def test_restarted_when_all_pods_are_new(item: dict[str, Any] | None, done: bool) -> None:
     assert renewed(item, ASKED) is done
