@@ -5,12 +5,12 @@ import json
 import secrets
 
 import jwt
-import pytest
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from chatcluster_operator.desired.credentials import FIELDS, Credentials, generate
+from chatcluster_operator.api import RotationKind
+from chatcluster_operator.desired.credentials import FIELDS, ROTATED, generate
 
 
 def test_all_values_are_made_and_differ():
@@ -38,9 +38,49 @@ def test_same_randomness_same_values(rand):
 
 def test_secret_holds_them():
     made = generate(None, secrets.token_bytes)
-    assert Credentials.from_secret(made.to_secret()) == made
-    with pytest.raises(KeyError, match="token_key"):
-        Credentials.from_secret({name: value for name, value in made.to_secret().items() if name != "token_key"})
+    for what in RotationKind:
+        changing = made.begin(what, secrets.token_bytes)
+        assert generate(changing.to_secret(), bytes) == changing
+        assert changing.rotating is what
+        assert generate(changing.withdraw().to_secret(), bytes) == made
+        assert generate(changing.completed.to_secret(), bytes) == changing.completed
+
+
+def test_a_rotation_replaces_what_it_is_for_and_nothing_else():
+    made = generate(None, secrets.token_bytes)
+    for what, names in ROTATED.items():
+        after = made.begin(what, secrets.token_bytes).completed
+        assert {name for name in FIELDS if getattr(after, name) != getattr(made, name)} == set(names)
+    never = set(FIELDS) - {name for names in ROTATED.values() for name in names}
+    assert never == {"kafka_cluster_id", "vapid_key", "links_key"}
+
+
+def test_a_user_of_one_password_changes_names_with_each_rotation():
+    first = generate(None, secrets.token_bytes)
+    password = first.mongodb_password
+    assert first.logins("chat", "mongodb_password") == {"chat": password, "chat_b": None}
+    changing = first.begin(RotationKind.PASSWORDS, secrets.token_bytes)
+    new = changing.coming["mongodb_password"]
+    assert changing.logins("chat", "mongodb_password") == {"chat": password, "chat_b": new}
+    second = changing.completed
+    assert second.logins("chat", "mongodb_password") == {"chat": None, "chat_b": new}
+    assert second.begin(RotationKind.PASSWORDS, secrets.token_bytes).completed.slot == "a"
+    assert second.begin(RotationKind.KEYS, secrets.token_bytes).completed.slot == "b"
+
+
+def test_what_was_encrypted_stays_readable():
+    first = generate(None, secrets.token_bytes)
+    after = first.begin(RotationKind.KEYS, secrets.token_bytes).completed
+    new, old = after.encryption_key.split()
+    assert old == first.encryption_key
+    Fernet(new)
+
+
+def test_links_that_were_signed_by_the_internal_token_still_hold():
+    old = generate(None, secrets.token_bytes).to_secret()
+    del old["links_key"]
+    found = generate(old, secrets.token_bytes)
+    assert found.links_key == found.internal_token
 
 
 def test_repr_shows_nothing():

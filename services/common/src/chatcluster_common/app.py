@@ -9,10 +9,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp
 
 from chatcluster_common import errors
-from chatcluster_common.auth import TokenVerifier
+from chatcluster_common.auth import InternalTokens, TokenVerifier
 from chatcluster_common.health import Health
 from chatcluster_common.http import RequestContext
-from chatcluster_common.settings import ServiceSettings
+from chatcluster_common.settings import ServiceSettings, secrets_dir
 
 Resources = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 """Opens what the service needs (stores, clients, background tasks), puts it on `app.state`, closes it at the end."""
@@ -54,6 +54,7 @@ def create_app(
     app.state.settings = settings
     app.state.health = health
     app.state.verifier = TokenVerifier(settings.jwks_file)
+    app.state.internal_tokens = InternalTokens(settings.internal_token, secrets_dir() / "chat_internal_token")
     errors.install(app, away)
     errors.document_problems(app)
 

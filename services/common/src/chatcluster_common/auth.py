@@ -4,6 +4,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -170,11 +171,38 @@ UserManager = Annotated[Principal, Depends(caller_with(Permission.MANAGE_USERS))
 Auditor = Annotated[Principal, Depends(caller_with(Permission.READ_AUDIT))]
 
 
+class InternalTokens:
+    """The tokens that services show each other. Old and new ones overlap while they are rotated.
+
+    `given` are those of the start, separated by spaces; `file` holds them too, and is read again when it changes, so
+    that one that is no longer good need not wait for a restart.
+    """
+
+    def __init__(self, given: SecretStr, file: Path, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._tokens = given.get_secret_value().split()
+        self._file = file
+        self._now = now
+        self._checked = float("-inf")
+
+    def accept(self, sent: str) -> bool:
+        """Whether another service of this ChatCluster sent it."""
+        self._reload()
+        return any(hmac.compare_digest(sent.encode(), token.encode()) for token in self._tokens)
+
+    def _reload(self) -> None:
+        now = self._now()
+        if now - self._checked < _RELOAD_SECONDS:
+            return
+        self._checked = now
+        with suppress(OSError, UnicodeDecodeError):
+            # Without the file, or with nothing in it, those at hand serve on.
+            self._tokens = self._file.read_text().split() or self._tokens
+
+
 def internal_caller(request: Request) -> None:
     """FastAPI dependency of `/internal` routes: another service of the same ChatCluster, or 401."""
-    expected: SecretStr = request.app.state.settings.internal_token
-    sent = request.headers.get(INTERNAL_TOKEN_HEADER, "")
-    if not hmac.compare_digest(sent.encode(), expected.get_secret_value().encode()):
+    tokens: InternalTokens = request.app.state.internal_tokens
+    if not tokens.accept(request.headers.get(INTERNAL_TOKEN_HEADER, "")):
         raise errors.unauthorized("This path is for the services of this ChatCluster.")
 
 

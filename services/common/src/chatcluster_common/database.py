@@ -23,6 +23,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from chatcluster_common import errors, logs
+from chatcluster_common.acceptance import not_refused
+from chatcluster_common.health import Check
 from chatcluster_common.startup import StartupError, wait_for
 
 log = logs.get_logger(__name__)
@@ -85,6 +87,16 @@ async def transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
             raise
         log.warning("the database closed the connection", error_type=type(error.orig).__name__)
         raise errors.unavailable() from error
+
+
+def database_not_refused(engine: AsyncEngine) -> Check:
+    """The readiness check that fails while the database refuses the user or the password."""
+
+    async def sign_in() -> None:
+        async with engine.connect() as connection:
+            await connection.execute(sa.select(1))
+
+    return not_refused("postgres", sign_in, (asyncpg.InvalidAuthorizationSpecificationError,))
 
 
 class SchemaState(enum.Enum):

@@ -36,6 +36,18 @@ class ProblemDetails(BaseModel):
     errors: list[FieldError] | None = Field(default=None, description="Refused fields, for code `invalid`.")
 
 
+Responses = dict[int | str, dict[str, Any]]
+"""The `responses` of a route, for the OpenAPI document."""
+
+
+def problems(**described: str) -> Responses:
+    """The problems that a route may answer with: `_404="There is no such user."`, and so on."""
+    return {
+        int(status.removeprefix("_")): {"model": ProblemDetails, "description": text}
+        for status, text in described.items()
+    }
+
+
 class Problem(Exception):  # noqa: N818 the RFC's own word
     """Raise it anywhere below a route or event handler; the caller gets it as a problem document.
 

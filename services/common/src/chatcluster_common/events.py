@@ -20,13 +20,22 @@ from typing import Any, Literal
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    TopicAlreadyExistsError,
+    for_code,
+)
 from aiokafka.structs import ConsumerRecord
 from prometheus_client import Counter, Histogram
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from chatcluster_common import logs, tasks
+from chatcluster_common.acceptance import not_refused
 from chatcluster_common.clock import Timestamp
+from chatcluster_common.health import Check
 from chatcluster_common.settings import ServiceSettings
 
 log = logs.get_logger(__name__)
@@ -71,6 +80,18 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
             "sasl_plain_password": settings.kafka_password.get_secret_value(),
         }
     return arguments
+
+
+def kafka_not_refused(settings: KafkaSettings) -> Check:
+    """The readiness check that fails while Kafka refuses the password."""
+
+    async def sign_in() -> None:
+        # Not a whole client: it goes on to the next broker, and at the end says only that none was to be reached.
+        arguments = connection(settings)
+        host, port, _ = random.choice(collect_hosts(arguments.pop("bootstrap_servers")))  # noqa: S311 no secret
+        (await create_conn(host, port, **arguments)).close()
+
+    return not_refused("kafka", sign_in, (AuthenticationFailedError, SaslAuthenticationFailed))
 
 
 class EventConversation(BaseModel):

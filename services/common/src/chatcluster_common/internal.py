@@ -30,7 +30,7 @@ class InternalClient:
         self._session = aiohttp.ClientSession(
             timeout=self._timeout,
             connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=30),
-            headers={INTERNAL_TOKEN_HEADER: self._token.get_secret_value()},
+            headers={INTERNAL_TOKEN_HEADER: self._token.get_secret_value().split()[0]},
         )
         return self
 

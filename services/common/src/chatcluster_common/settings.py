@@ -12,6 +12,11 @@ DEFAULT_SECRETS_DIR = "/run/secrets/chatcluster"
 """Where a service finds its secrets: one file a value, named as the variable in lower case."""
 
 
+def secrets_dir() -> Path:
+    """Where this process finds its secrets."""
+    return Path(os.environ.get("CHAT_SECRETS_DIR", DEFAULT_SECRETS_DIR))
+
+
 class Settings(BaseSettings):
     """Where settings come from.
 
@@ -33,7 +38,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments first, then the environment, then the secrets folder if there is one."""
-        folder = Path(os.environ.get("CHAT_SECRETS_DIR", DEFAULT_SECRETS_DIR))
+        folder = secrets_dir()
         sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
         if folder.is_dir():
             sources += (SecretsSettingsSource(settings_cls, secrets_dir=folder),)

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 from prometheus_client import Counter, Gauge
 from redis.asyncio import ConnectionPool, Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from chatcluster_common import logs, tasks
 
@@ -39,6 +39,9 @@ Kind = Literal["session_revoked", "user_revoked", "user_changed", "relations_cha
 
 SIGNALS = Counter("chat_signals_total", "Signals read, by kind.", ["kind"])
 SIGNALS_UP = Gauge("chat_signals_up", "Whether the stream of signals is being read.")
+
+REFUSALS = (AuthenticationError, NoPermissionError)
+"""What Redis raises for a user or password that it does not let in."""
 
 _BLOCK_MS = 5000
 _ANSWER_SECONDS = 3.0

@@ -13,12 +13,13 @@ from redis.asyncio import Redis
 from starlette.types import ASGIApp
 
 from chatcluster_common import clock, logs, migration, server
+from chatcluster_common.acceptance import not_refused
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.auth import TokenVerifier
-from chatcluster_common.database import open_engine
+from chatcluster_common.database import database_not_refused, open_engine
 from chatcluster_common.health import Health
 from chatcluster_common.internal import InternalClient
-from chatcluster_common.signals import Signals
+from chatcluster_common.signals import REFUSALS, Signals
 from chatcluster_gateway import api
 from chatcluster_gateway.apitokens import STREAM, ApiTokens
 from chatcluster_gateway.audit import Audit
@@ -107,6 +108,8 @@ def create_gateway(settings: GatewaySettings) -> tuple[ASGIApp, Health]:
         app.state.verifier.keys()
 
     health.add_check("token_keys", token_keys)
+    health.add_check("redis_password", not_refused("redis", signals_redis.ping, REFUSALS))
+    health.add_check("database_password", database_not_refused(engine))
     gateway = Gateway(
         app,
         settings,

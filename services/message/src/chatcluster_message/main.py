@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 
 from chatcluster_common import server
 from chatcluster_common.app import create_app, with_context
-from chatcluster_common.events import MESSAGES_TOPIC, EventProducer
+from chatcluster_common.events import MESSAGES_TOPIC, EventProducer, kafka_not_refused
 from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime import Publisher
 from chatcluster_common.realtime.channels import connect as connect_redis
@@ -93,6 +93,7 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
             await stack.enter_async_context(signals)
             app.state.chat = chat
             app.state.health.add_check("mongodb", store.ping)
+            app.state.health.add_check("kafka_password", kafka_not_refused(settings))
             app.state.health.on_drain(live.sockets.drain)
             yield
 

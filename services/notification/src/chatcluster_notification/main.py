@@ -12,13 +12,14 @@ from fastapi import FastAPI
 from redis.exceptions import RedisError
 
 from chatcluster_common import logs, migration
+from chatcluster_common.acceptance import not_refused
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.database import open_engine
-from chatcluster_common.events import MESSAGES_TOPIC, ConsumerLoop
+from chatcluster_common.events import MESSAGES_TOPIC, ConsumerLoop, kafka_not_refused
 from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime.channels import connect
 from chatcluster_common.server import load_settings, run
-from chatcluster_common.signals import Signals
+from chatcluster_common.signals import REFUSALS, Signals
 from chatcluster_notification import api, console, internal_api
 from chatcluster_notification.dead_letters import DeadLetters
 from chatcluster_notification.delivery import Postman
@@ -63,7 +64,7 @@ def build(settings: NotificationSettings) -> FastAPI:
 
             store, outbox, inbox = NotificationStore(engine), Outbox(redis), Inbox(redis)
             people, sessions = People(user, presence), EndedSessions(store)
-            links = UnsubscribeLinks(settings.internal_token, settings.public_url)
+            links = UnsubscribeLinks(settings.link_secret, settings.public_url)
             notifier = Notifier(settings, store, outbox, inbox, people)
             closer = Closer(settings, store, outbox, inbox, people)
             postman = Postman(settings, store, outbox, people, mailer=Mailer(settings), pusher=pusher, links=links)
@@ -89,6 +90,8 @@ def build(settings: NotificationSettings) -> FastAPI:
             app.state.dead_letters = DeadLetters(outbox, notifier)
             # Preferences are served without Redis, Kafka and the mail server; what is to be sent waits for them.
             app.state.health.add_check("database", store.ping)
+            app.state.health.add_check("redis_password", not_refused("redis", redis.ping, REFUSALS))
+            app.state.health.add_check("kafka_password", kafka_not_refused(settings))
             app.state.health.add_live_check("loops", workers.why_stuck)
             yield
 

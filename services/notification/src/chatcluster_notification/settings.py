@@ -51,6 +51,11 @@ class NotificationSettings(KafkaSettings):
     )
     email_workers: int = Field(default=4, ge=1, le=64, description="Mails on their way at a time.")
 
+    link_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Signs the links in mails that work without signing in. Keep it for as long as people keep mails. "
+        "Empty: one made from the internal token, which the links then last no longer than.",
+    )
     vapid_key: SecretStr = Field(
         default=SecretStr(""), description="P-256 private key, PKCS #8 PEM, of the push sender. Empty: no push is sent."
     )
@@ -66,6 +71,11 @@ class NotificationSettings(KafkaSettings):
         description="Allow push services by plain HTTP and on private addresses. Anybody with an account can then make "
         "this service call what it can reach: for tests alone.",
     )
+
+    @property
+    def link_secret(self) -> SecretStr:
+        """What links in mails are signed with."""
+        return self.link_key if self.link_key.get_secret_value() else self.internal_token
 
     @property
     def sender(self) -> Address:

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chatcluster_common import errors, logs, migration, server, signals
+from chatcluster_common.acceptance import not_refused
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.database import open_engine
 from chatcluster_common.signals import Signals
@@ -145,6 +146,7 @@ async def _open(app: FastAPI, settings: UserSettings, stack: AsyncExitStack) -> 
     state.erasures = Erasures(database, outbox, identity, mails, others)
     state.exports = Exports(database, state.people, others)
     state.health.add_check("database", database.ping)
+    state.health.add_check("redis_password", not_refused("redis", redis.ping, signals.REFUSALS))
     state.health.add_check("signing_key", signing_key)
     await state.admin.promote_named(settings.admins)
     await stack.enter_async_context(outbox)
