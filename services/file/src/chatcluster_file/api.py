@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from chatcluster_common.auth import CurrentUser
-from chatcluster_common.errors import Problem
+from chatcluster_common.errors import Problem, problems
 from chatcluster_file import forms, multipart, names, ranges
 from chatcluster_file.app_state import FilesState, state
 from chatcluster_file.models import File, Files, ThumbnailSize
-from chatcluster_file.responses import COMMON, SAFE_HEADERS, ObjectResponse, problems
+from chatcluster_file.responses import COMMON, SAFE_HEADERS, ObjectResponse
 from chatcluster_file.service import check_released
 
 _PRIVATE_HEADERS = {

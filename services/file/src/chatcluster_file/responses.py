@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from chatcluster_common.errors import ProblemDetails
+from chatcluster_common.errors import problems
 from chatcluster_file.bucket import Download
 
 _SEND_SECONDS = 60.0
@@ -17,14 +17,6 @@ SAFE_HEADERS = {
     # Whatever a file contains, opened as a page it may neither run nor load anything.
     "Content-Security-Policy": "sandbox; default-src 'none'",
 }
-
-
-def problems(**described: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route, by `_<status>="what it means"`."""
-    return {
-        int(status.removeprefix("_")): {"model": ProblemDetails, "description": text}
-        for status, text in described.items()
-    }
 
 
 COMMON = problems(

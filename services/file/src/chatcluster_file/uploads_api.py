@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 
 from chatcluster_common import errors
 from chatcluster_common.auth import CurrentUser
-from chatcluster_common.errors import Problem
+from chatcluster_common.errors import Problem, problems
 from chatcluster_file.app_state import FilesState, state
 from chatcluster_file.body import in_time
 from chatcluster_file.models import DirectTarget, DirectUpload, File, Pending
-from chatcluster_file.responses import COMMON, problems
+from chatcluster_file.responses import COMMON
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,expiration,termination"

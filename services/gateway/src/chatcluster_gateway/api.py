@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, status
@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from chatcluster_common import errors, ids
 from chatcluster_common.auth import AccountUser, Auditor, InternalCaller
-from chatcluster_common.errors import ProblemDetails
+from chatcluster_common.errors import problems
 from chatcluster_gateway import models
 from chatcluster_gateway.apitokens import ApiTokens, fields
 from chatcluster_gateway.audit import ADDRESS, Audit, Call
@@ -47,12 +47,7 @@ ApiTokenSecret = Annotated[
 ]
 
 
-def _problems(**what: str) -> dict[int | str, dict[str, Any]]:
-    common = {"_401": "No valid access token.", "_429": "Too many requests; see `Retry-After`."}
-    documents = {**common, **what}
-    return {int(code[1:]): {"model": ProblemDetails, "description": text} for code, text in documents.items()}
-
-
+_COMMON = problems(_401="No valid access token.", _429="Too many requests; see `Retry-After`.")
 _SESSIONS_ONLY = "API tokens may not do this, or your role does not allow it."
 _AWAY = "API tokens cannot be looked up at the moment; see `Retry-After`."
 
@@ -66,9 +61,8 @@ internal = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[
     "",
     operation_id="createApiToken",
     status_code=status.HTTP_201_CREATED,
-    responses=_problems(
-        _403=_SESSIONS_ONLY, _409="You have as many as one may have.", _422="A field is refused.", _503=_AWAY
-    ),
+    responses=_COMMON
+    | problems(_403=_SESSIONS_ONLY, _409="You have as many as one may have.", _422="A field is refused.", _503=_AWAY),
 )
 async def create_token(
     body: models.NewApiToken, caller: AccountUser, api_tokens: TokensDep, call: CallDep, response: Response
@@ -78,7 +72,7 @@ async def create_token(
     return await api_tokens.make(caller, body, call)
 
 
-@tokens.get("", operation_id="listApiTokens", responses=_problems(_403=_SESSIONS_ONLY, _503=_AWAY))
+@tokens.get("", operation_id="listApiTokens", responses=_COMMON | problems(_403=_SESSIONS_ONLY, _503=_AWAY))
 async def list_tokens(caller: AccountUser, api_tokens: TokensDep) -> models.ApiTokenList:
     """The caller's API tokens, without their secrets."""
     return models.ApiTokenList(
@@ -90,7 +84,7 @@ async def list_tokens(caller: AccountUser, api_tokens: TokensDep) -> models.ApiT
     "/{token_id}",
     operation_id="revokeApiToken",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=_problems(_403=_SESSIONS_ONLY, _404="No such API token.", _422="The id is refused.", _503=_AWAY),
+    responses=_COMMON | problems(_403=_SESSIONS_ONLY, _404="No such API token.", _422="The id is refused.", _503=_AWAY),
 )
 async def revoke_token(
     token_id: Annotated[str, Path(max_length=64, description="As `listApiTokens` has it.")],
@@ -105,7 +99,7 @@ async def revoke_token(
 @tokens.post(
     "/access",
     operation_id="exchangeApiToken",
-    responses=_problems(_403="The caller is signed in and needs no exchange.", _503=_AWAY),
+    responses=_COMMON | problems(_403="The caller is signed in and needs no exchange.", _503=_AWAY),
 )
 async def exchange_token(request: Request, response: Response, sent: ApiTokenSecret) -> models.AccessToken:
     """A short-lived access token for the API token that calls: for `/files` and the sockets, which the gateway is not
@@ -124,7 +118,7 @@ async def exchange_token(request: Request, response: Response, sent: ApiTokenSec
 @admin.get(
     "/requests",
     operation_id="listAuditEntries",
-    responses=_problems(_403="Your role does not allow this.", _422="A parameter is refused.", _503=_AWAY),
+    responses=_COMMON | problems(_403="Your role does not allow this.", _422="A parameter is refused.", _503=_AWAY),
 )
 async def list_entries(
     _caller: Auditor,

@@ -1,13 +1,13 @@
 """The routes under `/api/v1/notifications`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, status
 from fastapi.responses import HTMLResponse
 
 from chatcluster_common import errors
 from chatcluster_common.auth import CurrentUser
-from chatcluster_common.errors import ProblemDetails
+from chatcluster_common.errors import problems
 from chatcluster_notification import mail
 from chatcluster_notification.inbox import INBOX_LENGTH, Inbox
 from chatcluster_notification.models import (
@@ -31,16 +31,11 @@ from chatcluster_notification.webpush import PushSender
 _CURSOR = r"^[0-9]{13}-[A-Za-z0-9-]{1,64}$"
 _USER_AGENT_CHARACTERS = 200
 
-
-def _problems(**what: str) -> dict[int | str, dict[str, Any]]:
-    return {int(code[1:]): {"model": ProblemDetails, "description": text} for code, text in what.items()}
-
-
 _AWAY = "A store does not answer; try again shortly."
 router = APIRouter(
     prefix="/api/v1/notifications",
     tags=["notifications"],
-    responses=_problems(
+    responses=problems(
         _401="No valid access token.",
         _403="The address is not confirmed, or the token's scopes do not reach here.",
         _422="A field is refused.",
@@ -50,7 +45,7 @@ router = APIRouter(
 public = APIRouter(
     prefix="/api/v1/notifications",
     tags=["notifications"],
-    responses=_problems(_404="The link is not whole.", _422="The link is not whole.", _503=_AWAY),
+    responses=problems(_404="The link is not whole.", _422="The link is not whole.", _503=_AWAY),
 )
 
 
@@ -112,7 +107,7 @@ ConversationPath = Annotated[ConversationId, Path(description="The conversation'
     "/preferences/conversations/{conversation_id}",
     operation_id="setConversationNotificationPreferences",
     summary="Set what differs in one conversation",
-    responses=_problems(_409=f"{MOST_CONVERSATIONS} conversations have preferences of their own already."),
+    responses=problems(_409=f"{MOST_CONVERSATIONS} conversations have preferences of their own already."),
 )
 async def set_conversation_preferences(
     conversation_id: ConversationPath, body: ConversationPreferences, user: CurrentUser, store: Store
@@ -138,7 +133,7 @@ async def delete_conversation_preferences(conversation_id: ConversationPath, use
     await store.forget_conversation(user.user_id, conversation_id)
 
 
-_PUSH_OFF = _problems(_404="This ChatCluster sends no pushes.")
+_PUSH_OFF = problems(_404="This ChatCluster sends no pushes.")
 
 
 @router.get("/push-key", operation_id="getPushKey", summary="The key to subscribe to pushes with", responses=_PUSH_OFF)
@@ -195,7 +190,7 @@ async def delete_push_subscriptions(user: CurrentUser, store: Store) -> None:
     operation_id="deletePushSubscription",
     summary="Send no more pushes to a device",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=_problems(_404="The caller has no such subscription."),
+    responses=problems(_404="The caller has no such subscription."),
 )
 async def delete_push_subscription(
     subscription_id: Annotated[str, Path(max_length=64, description="The subscription's id.")],

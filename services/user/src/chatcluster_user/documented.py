@@ -1,14 +1,6 @@
 """The error answers of routes, for the OpenAPI document."""
 
-from typing import Any
-
-from chatcluster_common.errors import ProblemDetails
-
-
-def problems(**what: str) -> dict[int | str, dict[str, Any]]:
-    """`_404="No such user."` and so on, as a route's `responses`."""
-    return {int(code[1:]): {"model": ProblemDetails, "description": text} for code, text in what.items()}
-
+from chatcluster_common.errors import problems
 
 EVERYBODY = problems(_422="A field or parameter is refused.", _503="A part of the service is not available.")
 """The answers of routes that anybody may call."""

@@ -1,10 +1,10 @@
 """What the routes share: their dependencies, and the errors that their documentation names."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 
-from chatcluster_common.errors import ProblemDetails
+from chatcluster_common.errors import problems
 from chatcluster_message import models
 from chatcluster_message.service import Chat
 
@@ -18,13 +18,6 @@ ConversationId = Annotated[models.Id, Path()]
 MessageId = Annotated[models.Id, Path()]
 UserId = Annotated[models.Id, Path()]
 Limit = Annotated[int, Query(ge=1, le=100)]
-Responses = dict[int | str, dict[str, Any]]
-
-
-def problems(**what: str) -> Responses:
-    """Documented errors: `_404="There is no such message."`."""
-    return {int(code[1:]): {"model": ProblemDetails, "description": text} for code, text in what.items()}
-
 
 ALWAYS = problems(
     _401="The access token is missing, malformed, expired or revoked.",

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response, status
 
 from chatcluster_common.auth import CurrentUser
+from chatcluster_common.errors import problems
 from chatcluster_message import models
 from chatcluster_message.api.common import (
     ALWAYS,
@@ -15,7 +16,6 @@ from chatcluster_message.api.common import (
     Limit,
     MessageId,
     UserId,
-    problems,
 )
 
 router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"], responses=ALWAYS)

@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response, status
 
 from chatcluster_common.auth import CurrentUser
+from chatcluster_common.errors import problems
 from chatcluster_message import models
-from chatcluster_message.api.common import ALWAYS, NO_MESSAGE, NOT_YOURS, ChatDep, ConversationId, MessageId, problems
+from chatcluster_message.api.common import ALWAYS, NO_MESSAGE, NOT_YOURS, ChatDep, ConversationId, MessageId
 
 router = APIRouter(prefix="/api/v1", tags=["messages"], responses=ALWAYS)
 Emoji = Annotated[models.Emoji, Path()]

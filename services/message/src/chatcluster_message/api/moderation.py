@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, status
 
 from chatcluster_common.auth import Auditor, CurrentUser, Moderator
+from chatcluster_common.errors import problems
 from chatcluster_message import models
-from chatcluster_message.api.common import ALWAYS, NO_MESSAGE, ChatDep, Limit, MessageId, problems
+from chatcluster_message.api.common import ALWAYS, NO_MESSAGE, ChatDep, Limit, MessageId
 
 router = APIRouter(prefix="/api/v1", tags=["moderation"], responses=ALWAYS)
 Cursor = Annotated[models.Id | None, Query(description="`next_cursor` of the page before.")]

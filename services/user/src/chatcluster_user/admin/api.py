@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, status
 
 from chatcluster_common.auth import UserManager
+from chatcluster_common.errors import problems
 from chatcluster_common.permissions import Role
 from chatcluster_user.admin import models
 from chatcluster_user.admin.service import Admin
 from chatcluster_user.client import Caller
-from chatcluster_user.documented import SIGNED_IN, problems
+from chatcluster_user.documented import SIGNED_IN
 from chatcluster_user.people.models import State
 from chatcluster_user.session import Cursor, Limit
 from chatcluster_user.sign_in import models as session_models

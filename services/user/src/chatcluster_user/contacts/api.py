@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response, status
 
 from chatcluster_common.auth import CurrentUser, InternalCaller
+from chatcluster_common.errors import problems
 from chatcluster_user.contacts import models
 from chatcluster_user.contacts.rules import Action
 from chatcluster_user.contacts.service import Contacts
-from chatcluster_user.documented import SIGNED_IN, problems
+from chatcluster_user.documented import SIGNED_IN
 
 
 def _contacts(request: Request) -> Contacts:

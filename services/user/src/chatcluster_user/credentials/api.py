@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response, status
 
 from chatcluster_common.auth import AccountUser
+from chatcluster_common.errors import problems
 from chatcluster_user.client import Caller
 from chatcluster_user.credentials import models
 from chatcluster_user.credentials.service import Credentials
-from chatcluster_user.documented import EVERYBODY, SIGNED_IN, problems
+from chatcluster_user.documented import EVERYBODY, SIGNED_IN
 
 
 def _credentials(request: Request) -> Credentials:

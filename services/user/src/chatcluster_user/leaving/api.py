@@ -8,9 +8,10 @@ from fastapi import APIRouter, Depends, Request, status
 from fastapi.responses import StreamingResponse
 
 from chatcluster_common.auth import UserManager
+from chatcluster_common.errors import problems
 from chatcluster_user.client import Caller
 from chatcluster_user.credentials.models import Confirmation
-from chatcluster_user.documented import SIGNED_IN, problems
+from chatcluster_user.documented import SIGNED_IN
 from chatcluster_user.leaving import models
 from chatcluster_user.leaving.erasure import Erasures
 from chatcluster_user.leaving.export import Exports

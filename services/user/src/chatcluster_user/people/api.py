@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from chatcluster_common.auth import AccountUser, CurrentUser, InternalCaller
-from chatcluster_user.documented import SIGNED_IN, problems
+from chatcluster_common.errors import problems
+from chatcluster_user.documented import SIGNED_IN
 from chatcluster_user.people import models
 from chatcluster_user.people.service import People
 

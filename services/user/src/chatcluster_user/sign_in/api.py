@@ -5,8 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response, status
 
 from chatcluster_common.auth import AccountUser, InternalCaller
+from chatcluster_common.errors import problems
 from chatcluster_user.client import Caller
-from chatcluster_user.documented import EVERYBODY, SIGNED_IN, problems
+from chatcluster_user.documented import EVERYBODY, SIGNED_IN
 from chatcluster_user.people import models as people_models
 from chatcluster_user.sign_in import models
 from chatcluster_user.sign_in.service import SignIn
