@@ -50,6 +50,7 @@ lint: .venv/.synced ## Style, types, import directions, generated files
 	@$(BIN)/python -m chatcluster_operator.cli.reference --check
 	@$(BIN)/python services/asyncapi.py --check
 	@$(BIN)/python tests/load/page.py --check
+	@$(BIN)/python tests/load/capacity.py --check
 	@$(BIN)/pyright
 
 format: .venv/.synced ## Mend style in place
@@ -63,6 +64,7 @@ generate: .venv/.synced ## Write the CRD, install.yaml, the manifests of the tes
 	@$(BIN)/python -m chatcluster_operator.cli.reference --write
 	@$(BIN)/python services/asyncapi.py --write
 	@$(BIN)/python tests/load/page.py --write
+	@$(BIN)/python tests/load/capacity.py --write
 
 test: lint test-fast test-services test-platform test-operator test-cluster ## Every test, the ones on a real cluster included
 

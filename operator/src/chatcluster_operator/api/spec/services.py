@@ -41,7 +41,7 @@ class SocketAutoscaling(Autoscaling):
 
     target_connections: Annotated[int, Field(ge=10, le=50_000)] | None = None
     """Sockets a replica that the number of replicas aims at too. It takes KEDA 2.20 or newer in the cluster; without,
-    processor use alone counts, and the condition Autoscaling says so. Left out: what spec.capacity asks for, else
+    processor use alone counts, and the condition ScalesOnSockets says so. Left out: what spec.capacity asks for, else
     sockets do not count."""
 
 
