@@ -12,6 +12,7 @@ import pytest
 
 from chatcluster_testing.kafka import Kafka, running_kafka
 from chatcluster_testing.mongodb import MongoDB, running_mongodb
+from chatcluster_testing.notifying import World, running_world
 from chatcluster_testing.postgres import Postgres, running_postgres
 from chatcluster_testing.process import Service, free_port, running_service, service_program
 from chatcluster_testing.redis import Redis, running_redis
@@ -130,3 +131,16 @@ def kafka() -> Iterator[Kafka]:
     """Kafka with SASL PLAIN. Start another by `running_kafka()` to stop it in a test."""
     with running_kafka() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def world(
+    kafka: Kafka,
+    redis: Redis,
+    postgres: Postgres,
+    tokens: TokenAuthority,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[World]:
+    """What the notification tests speak to; those of files have a world of their own."""
+    with running_world(kafka, redis, postgres, tokens, tmp_path_factory.mktemp("notification")) as running:
+        yield running

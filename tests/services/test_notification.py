@@ -3,30 +3,12 @@
 import json
 import re
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from chatcluster_testing.kafka import Kafka
-from chatcluster_testing.notifying import TOPIC, World, running_world
-from chatcluster_testing.postgres import Postgres
+from chatcluster_testing.notifying import TOPIC, World
 from chatcluster_testing.process import service_program, wait_until
-from chatcluster_testing.redis import Redis
 from chatcluster_testing.tokens import TokenAuthority
-
-
-@pytest.fixture(scope="module")
-def world(
-    kafka: Kafka,
-    redis: Redis,
-    postgres: Postgres,
-    tokens: TokenAuthority,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[World]:
-    with running_world(kafka, redis, postgres, tokens, tmp_path_factory.mktemp("notification")) as running:
-        yield running
 
 
 def test_one_mail_to_each_member_who_is_away_though_the_event_comes_twice(world: World) -> None:

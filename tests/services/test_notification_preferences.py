@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,12 +16,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from chatcluster_notification import console
 from chatcluster_notification.settings import NotificationSettings
 from chatcluster_notification.tables import metadata
-from chatcluster_testing.kafka import Kafka
-from chatcluster_testing.notifying import World, running_world
-from chatcluster_testing.postgres import Postgres
+from chatcluster_testing.notifying import World
 from chatcluster_testing.process import wait_until
-from chatcluster_testing.redis import Redis
-from chatcluster_testing.tokens import TokenAuthority
 
 PATH = "/api/v1/notifications/preferences"
 DEFAULTS: dict[str, Any] = {
@@ -32,18 +28,6 @@ DEFAULTS: dict[str, Any] = {
     "digest_minutes": None,
     "conversations": {},
 }
-
-
-@pytest.fixture(scope="module")
-def world(
-    kafka: Kafka,
-    redis: Redis,
-    postgres: Postgres,
-    tokens: TokenAuthority,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[World]:
-    with running_world(kafka, redis, postgres, tokens, tmp_path_factory.mktemp("notification")) as running:
-        yield running
 
 
 async def test_migrations_make_the_tables_that_the_code_uses(world: World) -> None:

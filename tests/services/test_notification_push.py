@@ -1,32 +1,13 @@
 """Messages to pushes: what a device gets, what becomes of one that is gone, and whom a push may not be sent to."""
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from chatcluster_testing.kafka import Kafka
-from chatcluster_testing.notifying import World, running_world
-from chatcluster_testing.postgres import Postgres
+from chatcluster_testing.notifying import World
 from chatcluster_testing.process import running_service, wait_until
 from chatcluster_testing.push import Device
-from chatcluster_testing.redis import Redis
-from chatcluster_testing.tokens import TokenAuthority
 
 SUBSCRIPTIONS = "/api/v1/notifications/push-subscriptions"
-
-
-@pytest.fixture(scope="module")
-def world(
-    kafka: Kafka,
-    redis: Redis,
-    postgres: Postgres,
-    tokens: TokenAuthority,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[World]:
-    with running_world(kafka, redis, postgres, tokens, tmp_path_factory.mktemp("notification")) as running:
-        yield running
 
 
 def wait_for_push(device: Device, count: int = 1) -> None:
