@@ -1,6 +1,7 @@
-"""Everything that installs the operator, as one file for `kubectl apply -f`.
+"""Everything that installs the operator, as one file for `kubectl apply -f`: for all namespaces, or for one.
 
-`python -m chatcluster_operator.install --check | --write` compares or rewrites the committed `operator/install.yaml`.
+`python -m chatcluster_operator.install --check | --write` compares or rewrites the committed files,
+`operator/install.yaml` and `operator/install-namespaced.yaml`.
 The rights are derived: from the table of kinds for what the operator does itself, and from the Roles it hands out,
 since nobody may hand out a right without holding it.
 """
@@ -33,6 +34,7 @@ from chatcluster_operator.leader import LEASE_NAME
 from chatcluster_operator.observe.sockets import PORTS
 
 COMMITTED: Final = Path(__file__).resolve().parents[2] / "install.yaml"
+COMMITTED_NAMESPACED: Final = COMMITTED.with_name("install-namespaced.yaml")
 
 NAMESPACE: Final = "chatcluster-system"
 NAME: Final = "chatcluster-operator"
@@ -41,12 +43,25 @@ IMAGE_NAMES: Final = {"objects": "seaweedfs", "mongodb": "mongodb-embedded", "ed
 """Images not named as their component."""
 
 _LABELS: Final = {LABEL_NAME: NAME}
+_RBAC: Final = "rbac.authorization.k8s.io/v1"
 _USER: Final = 10001
 _PORT: Final = 8080
 _WEBHOOK_PORT: Final = 9443
 
 _HEADER: Final = """\
 # Installs the ChatCluster operator: kubectl apply -f operator/install.yaml
+# Generated; rewrite with: python -m chatcluster_operator.install --write
+"""
+
+_HEADER_NAMESPACED: Final = """\
+# Installs the ChatCluster operator for the ChatClusters of its own namespace alone:
+# kubectl apply -f operator/install-namespaced.yaml
+# For another namespace than chatcluster-system replace that name throughout.
+#
+# Only the first two objects, the Namespace and the CustomResourceDefinition, need somebody with rights over the
+# cluster; who administers the namespace can apply the rest. What is lacking beside install.yaml needs such rights:
+# the validating webhook (the operator then says in conditions what the webhook would have refused), and looking up
+# whether a StorageClass that a spec names exists (volumes then wait, and kubectl describe says what for).
 # Generated; rewrite with: python -m chatcluster_operator.install --write
 """
 
@@ -63,14 +78,37 @@ def objects() -> list[Manifest]:
         catalogue(),
         _deployment(),
         _budget(),
-        _network(),
+        _network(_PORT, _WEBHOOK_PORT),
         *_webhook(),
     ]
 
 
+def namespaced_objects() -> list[Manifest]:
+    """The same for the ChatClusters of one namespace, which is the operator's own, with rights in no other."""
+    return [
+        _namespace(),
+        crd(),
+        _service_account(),
+        *_own_rights([rule for rule in cluster_rules() if rule["resources"] != [STORAGE_CLASS.plural]]),
+        catalogue(),
+        _deployment(namespaced=True),
+        _budget(),
+        _network(_PORT),
+    ]
+
+
 def text() -> str:
-    """The whole file."""
-    return _HEADER + yaml.dump_all(objects(), sort_keys=False, width=120, explicit_start=True)
+    """The file for all namespaces."""
+    return _HEADER + _dump(objects())
+
+
+def namespaced_text() -> str:
+    """The file for one namespace."""
+    return _HEADER_NAMESPACED + _dump(namespaced_objects())
+
+
+def _dump(manifests: list[Manifest]) -> str:
+    return yaml.dump_all(manifests, sort_keys=False, width=120, explicit_start=True)
 
 
 def catalogue() -> Manifest:
@@ -152,43 +190,45 @@ def _service_account() -> Manifest:
 
 
 def _rights() -> list[Manifest]:
-    version, group = "rbac.authorization.k8s.io/v1", "rbac.authorization.k8s.io"
-    subjects = [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]
+    role = {**_object(_RBAC, "ClusterRole", namespaced=False), "rules": [*cluster_rules(), _webhook_rule()]}
+    return [role, _bound(_object(_RBAC, "ClusterRoleBinding", namespaced=False), role), *_own_rights([])]
+
+
+def _own_rights(rules: list[Rule]) -> list[Manifest]:
+    """Rights in the operator's own namespace: the lease, and `rules`."""
     lease_rules = [
         # A name cannot be asked for when creating: there is none yet.
         _rule(LEASE.group, [LEASE.plural], ["create"]),
         _rule(LEASE.group, [LEASE.plural], ["get", "update"], resourceNames=[LEASE_NAME]),
     ]
-    return [
-        {**_object(version, "ClusterRole", namespaced=False), "rules": [*cluster_rules(), _webhook_rule()]},
-        {
-            **_object(version, "ClusterRoleBinding", namespaced=False),
-            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": NAME},
-            "subjects": subjects,
-        },
-        {**_object(version, "Role"), "rules": lease_rules},
-        {
-            **_object(version, "RoleBinding"),
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": NAME},
-            "subjects": subjects,
-        },
-    ]
+    role = {**_object(_RBAC, "Role"), "rules": [*rules, *lease_rules]}
+    return [role, _bound(_object(_RBAC, "RoleBinding"), role)]
 
 
-def _deployment() -> Manifest:
+def _bound(binding: Manifest, role: Manifest) -> Manifest:
+    return {
+        **binding,
+        "roleRef": {"apiGroup": _RBAC.partition("/")[0], "kind": role["kind"], "name": NAME},
+        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}],
+    }
+
+
+def _deployment(*, namespaced: bool = False) -> Manifest:
+    fields = {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace"}
+    webhook: list[dict[str, Any]] = [{"name": "CHATCLUSTER_WEBHOOK_PORT", "value": str(_WEBHOOK_PORT)}]
+    ports = {"http": _PORT, "webhook": _WEBHOOK_PORT}
+    if namespaced:
+        fields["CHATCLUSTER_WATCH_NAMESPACES"] = "metadata.namespace"
+        del webhook[:], ports["webhook"]
     container = {
         "name": "operator",
         "image": f"chatcluster/operator:{RELEASE}",
         "imagePullPolicy": "IfNotPresent",
         "env": [
-            {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
-            for name, path in (("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace"))
-        ]
-        + [{"name": "CHATCLUSTER_WEBHOOK_PORT", "value": str(_WEBHOOK_PORT)}],
-        "ports": [
-            {"name": "http", "containerPort": _PORT, "protocol": "TCP"},
-            {"name": "webhook", "containerPort": _WEBHOOK_PORT, "protocol": "TCP"},
+            *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()),
+            *webhook,
         ],
+        "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()],
         "livenessProbe": _probe("/livez", period=20, failures=3),
         "readinessProbe": _probe("/readyz", period=5, failures=2),
         "startupProbe": _probe("/livez", period=2, failures=60),
@@ -249,7 +289,7 @@ def _budget() -> Manifest:
     return {**_object("policy/v1", "PodDisruptionBudget"), "spec": spec}
 
 
-def _network() -> Manifest:
+def _network(*ports: int) -> Manifest:
     """In: health, metrics, reviews. Out: names, the API server, whose port is 443 or 6443 nearly everywhere, and the
     services that hold sockets."""
     dns = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
@@ -259,7 +299,7 @@ def _network() -> Manifest:
         "spec": {
             "podSelector": {"matchLabels": dict(_LABELS)},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in (_PORT, _WEBHOOK_PORT)]}],
+            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}],
             "egress": [{"ports": dns}, {"ports": server}, *_sockets()],
         },
     }
@@ -309,15 +349,17 @@ def _webhook() -> list[Manifest]:
 
 
 def main() -> None:
-    """Compare or rewrite the committed file. Exits with 1 when they differ."""
+    """Compare or rewrite the committed files. Exits with 1 when they differ."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--check", action="store_true", help="fail when the committed file is not what is generated")
-    action.add_argument("--write", action="store_true", help="rewrite the committed file")
-    if parser.parse_args().write:
-        COMMITTED.write_text(text())
-    elif not COMMITTED.exists() or COMMITTED.read_text() != text():
-        sys.exit(f"{COMMITTED.name} is out of date; run: python -m chatcluster_operator.install --write")
+    action.add_argument("--check", action="store_true", help="fail when the committed files are not what is generated")
+    action.add_argument("--write", action="store_true", help="rewrite the committed files")
+    write = parser.parse_args().write
+    for file, wanted in ((COMMITTED, text()), (COMMITTED_NAMESPACED, namespaced_text())):
+        if write:
+            file.write_text(wanted)
+        elif not file.exists() or file.read_text() != wanted:
+            sys.exit(f"{file.name} is out of date; run: python -m chatcluster_operator.install --write")
 
 
 if __name__ == "__main__":

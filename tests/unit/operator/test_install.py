@@ -18,7 +18,23 @@ def one(kind: str) -> dict[str, Any]:
 
 
 def test_the_committed_file_is_what_the_code_generates() -> None:
-    assert install.COMMITTED.read_text() == install.text(), "run: python -m chatcluster_operator.install --write"
+    remedy = "run: python -m chatcluster_operator.install --write"
+    assert install.COMMITTED.read_text() == install.text(), remedy
+    assert install.COMMITTED_NAMESPACED.read_text() == install.namespaced_text(), remedy
+
+
+def test_installed_for_one_namespace_only_the_definition_is_of_the_whole_cluster() -> None:
+    objects = install.namespaced_objects()
+    assert {item["kind"] for item in objects if "namespace" not in item["metadata"]} == {
+        "Namespace",
+        "CustomResourceDefinition",
+    }
+    container = next(item for item in objects if item["kind"] == "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert {item["name"] for item in container[0]["env"]} == {
+        "POD_NAME",
+        "POD_NAMESPACE",
+        "CHATCLUSTER_WATCH_NAMESPACES",
+    }
 
 
 def test_no_right_is_a_wildcard_or_reaches_further_than_needed() -> None:
@@ -75,6 +91,7 @@ def test_the_catalogue_has_an_image_of_every_component() -> None:
         ("CHATCLUSTER_RESYNC_SECONDS", "0"),
         ("CHATCLUSTER_CONCURRENCY", "1000"),
         ("CHATCLUSTER_LOG_LEVEL", "loud"),
+        ("CHATCLUSTER_WATCH_NAMESPACES", "chat,Not A Name"),
     ],
 )
 def test_a_bad_setting_is_named(name: str, value: str) -> None:
@@ -84,3 +101,8 @@ def test_a_bad_setting_is_named(name: str, value: str) -> None:
 
 def test_the_program_can_be_imported_without_a_warning() -> None:
     assert importlib.import_module("chatcluster_operator.main").main
+
+
+@pytest.mark.parametrize(("text", "names"), [("", ()), (" , ", ()), ("chat", ("chat",)), ("a, b,a", ("a", "b"))])
+def test_namespaces_to_watch(text: str, names: tuple[str, ...]) -> None:
+    assert Settings.from_environment({"CHATCLUSTER_WATCH_NAMESPACES": text}).watch_namespaces == names

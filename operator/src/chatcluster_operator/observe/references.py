@@ -11,7 +11,7 @@ from chatcluster_operator.decide.snapshot import digest
 from chatcluster_operator.desired import Reference, ReferenceKind
 from chatcluster_operator.desired.components import TLS_KEYS
 from chatcluster_operator.desired.tls import CertificateError, check, pair_of
-from chatcluster_operator.kube import KINDS, Client
+from chatcluster_operator.kube import KINDS, ApiError, Client
 from chatcluster_operator.kube.kinds import STORAGE_CLASS
 
 
@@ -37,7 +37,7 @@ async def look_up(
             case ReferenceKind.RELEASE:
                 missing.extend(_release(reference, catalogue))
             case ReferenceKind.STORAGE_CLASS:
-                if await client.find(STORAGE_CLASS, None, reference.name, metadata_only=True) is None:
+                if not await _storage_class_exists(client, reference.name):
                     missing.append(_no_storage_class(reference))
             case ReferenceKind.SECRET:
                 secret = await client.find(KINDS["Secret"], namespace, reference.name)
@@ -58,6 +58,16 @@ def _certificate(name: str, data: Mapping[str, Any]) -> CertificateFacts:
         return CertificateFacts(Source.SECRET, name, check(pair_of(data)))
     except CertificateError as error:
         return CertificateFacts(Source.SECRET, name, problem=str(error))
+
+
+async def _storage_class_exists(client: Client, name: str) -> bool:
+    try:
+        return await client.find(STORAGE_CLASS, None, name, metadata_only=True) is not None
+    except ApiError as error:
+        # Installed for one namespace the operator may not look: the volume's own events then say what it waits for.
+        if error.status == 403:
+            return True
+        raise
 
 
 def _release(reference: Reference, catalogue: Mapping[str, Mapping[str, str]]) -> list[Missing]:
