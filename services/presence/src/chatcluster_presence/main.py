@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.types import ASGIApp
 
@@ -27,8 +26,6 @@ def create_presence_app(settings: PresenceSettings) -> tuple[FastAPI, ASGIApp]:
     """The REST application, and the whole with Socket.IO beside it."""
     redis = connect(settings.redis_url)
     publisher = Publisher(redis)
-    # Reading signals waits for longer than any other call may take.
-    signals_redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_connect_timeout=2, socket_timeout=10)
     messages = InternalClient(settings.message_url, settings.internal_token)
     users = InternalClient(settings.user_url, settings.internal_token)
     visibility = Visibility(users, seconds=settings.relations_seconds)
@@ -38,14 +35,13 @@ def create_presence_app(settings: PresenceSettings) -> tuple[FastAPI, ASGIApp]:
     async def resources(app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(redis.aclose)
-            stack.push_async_callback(signals_redis.aclose)
             await wait_for("Redis", live.store.ping, seconds=settings.startup_seconds)
             for resource in (messages, users, publisher):
                 await stack.enter_async_context(resource)
             people = People(live, visibility)
             sockets.register(live, people, Typists(live, messages, visibility, settings.max_typing_members))
             live.sockets.verifier = app.state.verifier
-            signals = Signals(signals_redis, app.state.verifier.revocations)
+            signals = Signals(redis, app.state.verifier.revocations)
             live.follow(signals)
             await stack.enter_async_context(signals)
             await stack.enter_async_context(live)
