@@ -116,6 +116,8 @@ def apply_once(conninfo: str) -> bool:
             cursor.execute("SELECT pg_is_in_recovery()")
             if cursor.fetchone()[0]:
                 return False
+            # At the first start Patroni's own call and the watch may meet.
+            cursor.execute("SELECT pg_advisory_lock(hashtext('chatcluster roles'))")
         apply(connection)
         return True
     finally:
