@@ -44,6 +44,16 @@ def test_every_field_is_described(schema):
     assert bare == []
 
 
+def test_every_description_is_a_sentence(schema):
+    texts = [(path, node["description"]) for path, node in walk(schema) if node.get("description")]
+    odd = [
+        (path, text)
+        for path, text in texts
+        if not text.endswith(".") or not (text[0].isupper() or text.startswith("cert-manager"))
+    ]
+    assert odd == []
+
+
 def test_every_list_map_and_text_of_the_spec_is_bounded(schema):
     unbounded = [
         path

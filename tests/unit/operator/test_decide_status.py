@@ -15,6 +15,7 @@ from chatcluster_operator.decide import (
     Notice,
     Plan,
     Pod,
+    Replace,
     Snapshot,
     Workload,
     differs,
@@ -68,6 +69,8 @@ WELL = {
     "ServicesReady": ("True", "Ready"),
     "EdgeReady": ("True", "Ready"),
     "Upgrading": ("False", "Settled"),
+    "SchemaMigrated": ("False", "Waiting"),
+    "Restarting": ("False", "Settled"),
     "Rotating": ("False", "Settled"),
     "Paused": ("False", "Active"),
     "Hibernated": ("False", "Awake"),
@@ -272,3 +275,43 @@ def test_scaling_on_sockets(spec: dict[str, Any], apis: frozenset[str], expected
     components = COMPONENTS if "capacity" in spec else [*COMPONENTS, message]
     facts = Facts(cluster(**spec), components, world(), url="http://demo-edge.chat", now=NOW, release="1.0", apis=apis)
     assert conditions(report(facts)).get("ScalesOnSockets") == expected
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "more", "state"),
+    [
+        (world(), {}, ("Ready", None)),
+        (world(gateway=ROLLING), {}, ("RollingOut", None)),
+        (world(gateway=STARTING), {}, ("Starting", None)),
+        (world(pods={Key("Pod", "demo-gateway-0"): PULL}, gateway=ROLLING), {}, ("ImagePullFailed", PULL.message)),
+        (
+            world(),
+            {"failures": [Failure(Key("Deployment", "demo-gateway"), "ApplyFailed", "refused")]},
+            ("ApplyFailed", "refused"),
+        ),
+        (world(), {"spec": {"hibernated": True}}, ("Hibernated", None)),
+    ],
+)
+def test_a_component_says_how_it_is(snapshot: Snapshot, more: dict[str, Any], state: tuple[str, str | None]) -> None:
+    (gateway,) = [item for item in status_of(snapshot, **more)["components"] if item["name"] == "gateway"]
+    assert (gateway["reason"], gateway.get("message")) == state
+    assert gateway["wanted"] == 2
+
+
+def test_sockets_are_told_when_their_number_has_changed() -> None:
+    before = status_of(world(), sockets={"message": 100, "presence": 90})
+    assert before["connections"] == {"message": 100, "presence": 90}
+    assert not differs(before, status_of(world(), before, sockets={"message": 103, "presence": 92}))
+    assert status_of(world(), before, sockets={"message": 120})["connections"] == {"message": 120}
+    assert "connections" not in status_of(world(), before)
+
+
+@pytest.mark.parametrize(
+    ("plan", "reason"),
+    [
+        (Plan(leaving=(Key("Service", "demo-redis"),)), "BeingDeleted"),
+        (Plan(steps=(Replace(Key("Service", "demo-redis"), "u"),)), "Replacing"),
+    ],
+)
+def test_what_is_made_anew_is_not_applied_yet(plan: Plan, reason: str) -> None:
+    assert conditions(status_of(world(), plan=plan))["Applied"] == ("False", reason)
