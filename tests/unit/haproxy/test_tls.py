@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 import time
+from typing import Any, TypeVar
 
 import h2.config
 import h2.connection
@@ -66,7 +67,8 @@ class Secured:
     def served(self) -> int:
         """Serial number of the certificate that a new connection is shown."""
         with self.connect() as connection:
-            return int(connection.getpeercert()["serialNumber"], 16)
+            said: Any = connection.getpeercert()
+            return int(said["serialNumber"], 16)
 
 
 def _serial(pair: Pair) -> int:
@@ -180,6 +182,9 @@ def test_older_versions_are_refused(secured):
         pass
 
 
+Event = TypeVar("Event")
+
+
 class Http2:
     """One HTTP/2 connection."""
 
@@ -201,7 +206,7 @@ class Http2:
         self._h2.send_data(stream, data)
         self._flush()
 
-    def until(self, kind: type):
+    def until(self, kind: type[Event]) -> Event:
         """The next event of this kind; all that comes before it is let go."""
         while True:
             for event in self._h2.receive_data(self._connection.recv(65536)):
@@ -223,7 +228,8 @@ def test_http_2_and_websockets_over_it(secured):
     with secured.connect("h2", "http/1.1") as connection:
         client = Http2(connection)
         client.open((":method", "GET"), (":path", "/api/v1/x"), end=True)
-        assert dict(client.until(h2.events.ResponseReceived).headers)[":status"] == "200"
+        plain: dict[Any, Any] = dict(client.until(h2.events.ResponseReceived).headers)
+        assert plain[":status"] == "200"
         assert client.websockets, "RFC 8441 is offered"
         stream = client.open(
             (":method", "CONNECT"),
@@ -232,7 +238,7 @@ def test_http_2_and_websockets_over_it(secured):
             ("sec-websocket-version", "13"),
             end=False,
         )
-        answer = dict(client.until(h2.events.ResponseReceived).headers)
+        answer: dict[Any, Any] = dict(client.until(h2.events.ResponseReceived).headers)
         assert answer[":status"] == "200"
         assert answer["set-cookie"].startswith("chat_message=")
         client.send(stream, b"hello")

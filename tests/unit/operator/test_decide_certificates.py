@@ -3,6 +3,7 @@
 import itertools
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -138,7 +139,9 @@ def test_after_any_absence_one_look_is_enough(days):
     assert world.leaf.not_after > world.now
 
 
-def facts(source=Source.OWN, certificate=None, *, problem="", host="chat.example.com", paused=False, **more):
+def facts(
+    source=Source.OWN, certificate=None, *, problem="", host: str | None = "chat.example.com", paused=False, **more
+) -> Any:
     edge = SimpleNamespace(host=host)
     cluster = SimpleNamespace(name="demo", spec=SimpleNamespace(edge=edge, paused=paused))
     now = datetime.fromtimestamp(NOW, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -150,7 +153,7 @@ def facts(source=Source.OWN, certificate=None, *, problem="", host="chat.example
     )
 
 
-SERVED = {"apis": frozenset({"Certificate"})}
+SERVED: Any = {"apis": frozenset({"Certificate"})}
 SAID = Snapshot({Key("Certificate", "demo-edge"): Child("u", 1, None, "demo", "", said="issuer letsencrypt not found")})
 
 
