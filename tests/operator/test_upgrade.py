@@ -1,79 +1,125 @@
-"""A change of release against a real API server, on which the test plays the workloads' controllers."""
+"""A change of release against a real API server, on which the test plays the workloads' and the Jobs' controllers."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import yaml
 
 from chatcluster_operator import install
 from chatcluster_operator.decide.upgrade import ORDER
 from chatcluster_operator.kube import KINDS
+from chatcluster_testing import rollouts
 from chatcluster_testing.control_plane import until
+from chatcluster_testing.rollouts import SCHEMAS, end_jobs, jobs, reason, renewed, roll_out
 
 
 @pytest.fixture
 def running(room: Any) -> Any:
-    """A room whose ChatCluster runs the shipped release, and a second release in the catalogue, named as the room."""
-    room.create()
-    until(room.settled, "everything applied", 20)
-    room.run_everything()
-    until(lambda: (room.get()["status"] or {}).get("version") == install.RELEASE, "the version that runs", 20)
-    catalogue = KINDS["ConfigMap"].path(install.NAMESPACE, "chatcluster-images")
-    images = yaml.safe_load(room.api.get(catalogue)["data"][install.RELEASE])
-    second = {name: f"{image}-next" for name, image in images.items()}
-    room.api.merge(catalogue, {"data": {room.namespace: yaml.safe_dump(second)}})
-    return room
+    """A room whose ChatCluster runs the shipped release."""
+    return rollouts.run(room)
 
 
-def renewed(room: Any) -> list[str]:
-    """Components whose workload has an image of the second release, in the order of steps."""
-    found = [
-        name.removeprefix("demo-")
-        for (kind, name), item in room.children().items()
-        if kind in {"Deployment", "StatefulSet"}
-        and item["spec"]["template"]["spec"]["containers"][0]["image"].endswith("-next")
-    ]
-    return sorted(found, key=ORDER.index)
-
-
-def roll_out(room: Any, component: str) -> None:
-    for (kind, name), item in room.children().items():
-        if kind in {"Deployment", "StatefulSet"} and name == f"demo-{component}":
-            room.say_ready(kind, name, item)
-
-
-def upgrading(room: Any) -> str:
-    return room.condition("Upgrading").get("reason", "")
+def widened(room: Any) -> None:
+    """The migrations of the second release run, before anything else."""
+    until(lambda: jobs(room, renewed=True, contract=False).keys() == SCHEMAS, "the Jobs that widen the schemas", 30)
+    assert renewed(room) == []
+    end_jobs(room)
 
 
 def test_one_component_after_the_other_across_a_restart_of_the_operator(running: Any, operator: Any) -> None:
+    assert jobs(running, renewed=False, contract=True).keys() == SCHEMAS, "at first, all the way"
     running.change({"spec": {"version": running.namespace}})
+    widened(running)
+    assert not jobs(running, renewed=False, contract=True), "those of the release before are removed"
     for place, component in enumerate(ORDER):
-        until(lambda place=place: renewed(running) == list(ORDER[: place + 1]), f"the turn of {component}", 20)
-        until(lambda: upgrading(running) == "RollingOut", "the condition Upgrading", 20)
+        until(lambda place=place: renewed(running) == list(ORDER[: place + 1]), f"the turn of {component}", 30)
+        until(lambda: reason(running) == "RollingOut", "the condition Upgrading", 30)
+        assert not jobs(running, renewed=True, contract=True)
         if component == "redis":
             operator.program.stop()
             operator.program.start()
-            until(lambda: operator.leading, "the operator to lead again", 30)
+            until(lambda: operator.leading, "the operator to lead again", 60)
             assert renewed(running) == list(ORDER[: place + 1])
         roll_out(running, component)
-    until(lambda: running.get()["status"]["version"] == running.namespace, "the new version to run", 20)
+    until(lambda: jobs(running, renewed=True, contract=True).keys() == SCHEMAS, "the Jobs that narrow them", 30)
+    # Nobody is taken back any more, and it says what it is at.
+    assert running.get()["status"]["version"] == running.namespace
+    assert reason(running) == "Contracting"
+    end_jobs(running)
+    until(lambda: reason(running) == "Settled", "the end", 30)
     assert "operation" not in running.get()["status"]
-    assert upgrading(running) == "Settled"
+    assert running.condition("SchemaMigrated")["status"] == "True"
 
 
-def test_a_component_that_does_not_become_ready_takes_everything_back(running: Any) -> None:
+def test_a_component_that_does_not_become_ready_takes_everything_back_in_the_opposite_order(running: Any) -> None:
     running.change({"spec": {"version": running.namespace, "upgrade": {"stepTimeoutSeconds": 10}}})
-    until(lambda: renewed(running) == ["postgres"], "the first step", 20)
+    widened(running)
+    until(lambda: renewed(running) == ["postgres"], "the first step", 30)
     roll_out(running, "postgres")
-    until(lambda: len(renewed(running)) == 2, "the second step", 20)
-    # It never becomes ready; ten seconds later the operator takes everything back.
-    until(lambda: renewed(running) == [], "everything back", 40)
-    until(lambda: running.events("UpgradeFailed") or running.run_everything(), "an event that says so", 40, every=1.0)
+    until(lambda: len(renewed(running)) == 2, "the second step", 30)
+    # It never becomes ready; ten seconds later the operator takes it back, and once it is well the one before it.
+    until(lambda: renewed(running) == ["postgres"], "the second one back", 60)
+    until(lambda: running.run_everything() or renewed(running) == [], "everything back", 60)
+    until(lambda: running.run_everything() or running.events("UpgradeFailed"), "an event that says so", 60, every=1.0)
     failed = running.condition("Upgrading")
     assert failed["reason"] == "UpgradeFailed"
     assert f"{ORDER[1]} did not become ready within 10 s" in failed["message"]
     assert running.get()["status"]["version"] == install.RELEASE
 
     running.change({"spec": {"version": install.RELEASE}})
-    until(lambda: upgrading(running) == "Settled", "the failure to be over", 20)
+    until(lambda: reason(running) == "Settled", "the failure to be over", 30)
+
+
+def test_a_migration_that_fails_stops_the_upgrade_before_anything_else(running: Any) -> None:
+    running.change({"spec": {"version": running.namespace}})
+    until(lambda: jobs(running, renewed=True, contract=False).keys() == SCHEMAS, "the Jobs", 30)
+    job = jobs(running, renewed=True, contract=False)["gateway"]
+    # Its pod says why.
+    pod = {
+        "metadata": {**job["spec"]["template"]["metadata"], "name": "migrating", "namespace": running.namespace},
+        "spec": job["spec"]["template"]["spec"],
+    }
+    pods = KINDS["Pod"].path(running.namespace)
+    running.api.create(pods, pod)
+    ended = {"terminated": {"exitCode": 1, "message": "relation people is locked"}}
+    container = {"name": "migrate", "state": ended, "image": "x", "imageID": "", "ready": False, "restartCount": 0}
+    running.api.merge(f"{pods}/migrating/status", {"status": {"phase": "Failed", "containerStatuses": [container]}})
+    rollouts.end_job(running, job, failed="Job has reached the specified backoff limit")
+    until(lambda: reason(running) == "UpgradeFailed", "the condition Upgrading", 30)
+    said = running.condition("Upgrading")["message"]
+    assert "relation people is locked" in said
+    assert f"kubectl logs -n {running.namespace} migrating" in said
+    assert job["metadata"]["name"] in said
+    assert renewed(running) == []
+    assert running.condition("Ready")["status"] == "True", "the release before serves on"
+    # The Job stays, so that its logs can be read.
+    assert running.child("Job", job["metadata"]["name"])
+
+
+def test_what_keeps_an_upgrade_from_beginning_is_a_condition(running: Any) -> None:
+    def waits(patch: Any, why: str) -> str:
+        running.change(patch)
+        until(lambda: reason(running) == why, f"the reason {why}", 30)
+        assert running.get()["status"]["version"] == install.RELEASE
+        assert renewed(running) == []
+        return running.condition("Upgrading")["message"]
+
+    opens = datetime.now(UTC) + timedelta(hours=3)
+    window = {"days": [opens.strftime("%a")], "start": opens.strftime("%H:%M"), "duration": "1h"}
+    next_one = {"spec": {"version": running.namespace, "maintenance": {"windows": [window]}}}
+    assert opens.strftime("%Y-%m-%dT%H:%M:00Z") in waits(next_one, "OutsideWindow")
+    waits({"spec": {"paused": True}}, "Paused")
+    waits({"spec": {"paused": False, "hibernated": True}}, "Hibernated")
+    # Awake again, nothing is ready at first.
+    running.change({"metadata": {"annotations": {"chatcluster.dev/override-window": "true"}}})
+    assert "whenUnhealthy" in waits({"spec": {"hibernated": False}}, "Unhealthy")
+    until(lambda: running.run_everything() or reason(running) == "RollingOut", "the beginning", 60, every=1.0)
+    widened(running)
+    until(lambda: renewed(running) == ["postgres"], "the first step", 30)
+
+
+def test_a_release_that_nobody_knows_is_waited_for(running: Any) -> None:
+    running.change({"spec": {"version": "9.9.9"}})
+    until(lambda: reason(running) == "ReleaseUnknown", "the condition Upgrading", 30)
+    assert running.condition("ConfigurationValid")["reason"] == "ReleaseUnknown"
+    assert renewed(running) == []

@@ -85,7 +85,9 @@ def choose(cluster: ChatCluster, snapshot: Snapshot, catalogue: Catalogue, input
     }
     wanted = Migrations(new, contract=False) if rollout.expand else _kept(cluster, snapshot, inputs, images, workloads)
     failed = {} if rollout.expand else _failed(snapshot, jobs_of(cluster, inputs, wanted))
-    return Chosen(cluster.spec.version, images, wanted, rollout.operation, rollout.wait, failed)
+    # What waits to begin leaves everything with the release before.
+    release = cluster.spec.version if rollout.operation or not rollout.wait else running
+    return Chosen(release, images, wanted, rollout.operation, rollout.wait, failed)
 
 
 def _unknown(

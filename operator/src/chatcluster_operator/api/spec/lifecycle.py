@@ -89,7 +89,7 @@ class MaintenanceWindow(Model):
             json_schema_extra=rules(
                 (
                     "duration(self) >= duration('15m') && duration(self) <= duration('24h')",
-                    "a maintenance window must be open for 15m to 24h; write it as 4h, 90m or 1h30m",
+                    "spec.maintenance.windows.duration must be 15m to 24h; write it as 4h, 90m or 1h30m",
                 )
             )
         ),

@@ -4,8 +4,8 @@ from chatcluster_operator.decide.facts import Facts
 from chatcluster_operator.decide.verdict import Verdict, join
 
 
-def restarting(facts: Facts) -> Verdict | None:
-    """Restarting; nothing as long as nobody has asked."""
+def restarting(facts: Facts) -> Verdict:
+    """Restarting."""
     restarts = facts.restarts
     if restarts.refused:
         return Verdict("Restarting", False, "RestartRefused", f"{join(restarts.refused)}.")
@@ -15,4 +15,5 @@ def restarting(facts: Facts) -> Verdict | None:
     if restarts.under_way:
         after = f"; after it {', '.join(restarts.left)}" if restarts.left else ""
         return Verdict("Restarting", True, "RollingOut", f"Restarting {restarts.turn}{after}.")
-    return Verdict("Restarting", False, "Settled", "Restarted as asked.") if restarts.asked else None
+    message = "Restarted as asked." if restarts.asked else "No restart was asked for."
+    return Verdict("Restarting", False, "Settled", message)

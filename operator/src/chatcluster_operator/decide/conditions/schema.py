@@ -4,11 +4,13 @@ from chatcluster_operator.decide.facts import Facts
 from chatcluster_operator.decide.verdict import Verdict, join
 
 
-def schema(facts: Facts) -> Verdict | None:
-    """SchemaMigrated; nothing while everything sleeps, and with it what says so."""
+def schema(facts: Facts) -> Verdict:
+    """SchemaMigrated."""
     jobs = {key.name: child.job for key, child in sorted(facts.snapshot.children.items()) if child.job is not None}
+    if facts.cluster.spec.hibernated:
+        return Verdict("SchemaMigrated", False, "Hibernated", "Asleep; looked at again when it wakes.")
     if not jobs:
-        return None
+        return Verdict("SchemaMigrated", False, "Waiting", "No migration has begun yet.")
     failed = [f"Job {name} failed ({job.failed})" for name, job in jobs.items() if job.failed]
     if failed:
         told = [pod.message for pod in facts.snapshot.pods.values() if pod.reason == "MigrationFailed"]
