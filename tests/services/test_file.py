@@ -387,7 +387,7 @@ def test_bad_uploads_are_refused_and_leave_nothing(
     answer = world.http.post("/api/v1/files", content=body, headers=world.auth("ann") | headers)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert world.s3.objects(world.bucket) == before
+    wait_until(lambda: world.s3.objects(world.bucket) == before, "its remains to be removed")
 
 
 def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(world: Files) -> None:

@@ -162,7 +162,7 @@ async def publish(kafka: Kafka, key: bytes, values: list[bytes]) -> None:
 
 async def create_topic(kafka: Kafka) -> None:
     """As the message service does, where there is none. A broker that has just come up may need a moment."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         admin = AIOKafkaAdminClient(**connection(kafka))
         try:
