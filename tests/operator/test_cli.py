@@ -1,6 +1,7 @@
 """`kubectl chat` against a real API server with the operator at work: looking, foretelling, changing."""
 
 import re
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -105,9 +106,9 @@ REFUSALS: dict[str, tuple[Object, str]] = {
     "a misspelt field": ({"edges": {}}, 'unknown field "spec.edges"'),
     "a rule": ({"edge": {"service": {"type": "ClusterIP", "nodePort": 30080}}}, "set edge.service.type to NodePort"),
     "a fixed field": ({"redis": {"external": {"secretName": "mine"}}}, "redis"),
-    "a port that no node has": (
-        {"edge": {"service": {"type": "NodePort", "nodePort": 80}}},
-        "Service demo-edge: Service",
+    "a pod that cannot be": (
+        {"services": {"message": {"podOverride": {"spec": {"restartPolicy": "Sometimes"}}}}},
+        'Deployment demo-message: Deployment.apps "demo-message" is invalid',
     ),
 }
 
@@ -179,6 +180,27 @@ def test_restart_and_rotate_ask_by_annotations(demo: Any, chat: Chat) -> None:
     chat("restart", "mesage", "-n", demo.namespace, code=2)
     assert "Choose from" in chat.errors
     chat("rotate", "everything", "-n", demo.namespace, code=2)
+
+
+def test_connect_prints_the_address_and_connects_again(demo: Any, chat: Chat, tmp_path: Path) -> None:
+    # No node runs here, so what stands for kubectl only says what kubectl says, and ends as it does when a pod ends.
+    said, kubectl = tmp_path / "said", tmp_path / "kubectl"
+    kubectl.write_text(f'#!/bin/sh\necho "$@" >> {said}\necho "Forwarding from 127.0.0.1:45678 -> 8080"\n')
+    kubectl.chmod(0o755)
+    chat.kubectl = kubectl
+    connecting = chat.start("connect", "-n", demo.namespace)
+    try:
+        assert connecting.stdout is not None
+        assert connecting.stdout.readline() == "http://127.0.0.1:45678\n"
+        until(lambda: len(said.read_text().splitlines()) > 1, "another connection", 60)
+    finally:
+        connecting.send_signal(signal.SIGINT)
+        out, err = connecting.communicate(timeout=60)
+    first, second = said.read_text().splitlines()[:2]
+    assert first.startswith(f"port-forward --namespace {demo.namespace} service/demo-edge :80")
+    assert " 45678:80" in second, "the address stays"
+    assert (connecting.returncode, out) == (130, "")
+    assert "Traceback" not in err
 
 
 def test_who_may_not_is_told_so(demo: Any, plane: ControlPlane) -> None:

@@ -45,6 +45,10 @@ def program(name: str) -> Path:
     return ensure_programs(Progress()).path(name)
 
 
+IDLE = 60.0
+"""Seconds after which a connection is opened anew: the API server closes what is idle for 90."""
+
+
 class ApiRefusalError(Exception):
     """The API server answered with an error."""
 
@@ -70,6 +74,9 @@ class Api:
             connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=30, context=self._tls)
             self._kept.connection = connection
             self._connections.append(connection)
+        elif time.monotonic() - self._kept.used > IDLE:
+            connection.close()
+        self._kept.used = time.monotonic()
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content}
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ class Chat:
     """The plugin, run as a program for one kubeconfig."""
 
     kubeconfig: Path
+    kubectl: Path = field(default_factory=lambda: program("kubectl"))
+    """The kubectl that the plugin uses."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -33,7 +35,7 @@ class Chat:
             "PATH": path,
             "HOME": str(self.kubeconfig.parent),
             "KUBECONFIG": str(self.kubeconfig),
-            "KUBECTL": str(program("kubectl")),
+            "KUBECTL": str(self.kubectl),
             "NO_PROXY": "*",
             "PYTHONWARNINGS": "error",
         }
