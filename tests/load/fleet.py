@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
 from chatcluster_operator import install
 from chatcluster_operator.kube import CHATCLUSTER, KINDS
 from chatcluster_testing.control_plane import ControlPlane, running, until

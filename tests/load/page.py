@@ -34,6 +34,11 @@ _SECTIONS = {
     "gateway": ("The gateway", "One process on a core of its own, the services behind it and the load on the other."),
     "files": ("Files", "One file of 1 GiB through the file service, and the same through its object store alone."),
     "presence": ("Presence", "Ten thousand people who come online together."),
+    "operator": (
+        "The operator",
+        "One operator, an API server, its controllers and fake nodes (kwok) on one machine. What the others do there, "
+        "the API server above all, is in the times.",
+    ),
     "soak": (
         "Delivery under faults",
         "Random clients while processes are killed and frozen; the history is checked for anything lost, doubled, "

@@ -80,10 +80,9 @@ class FaultyApi:
         self._target = plane.url
         self._tls = ssl.create_default_context(cafile=str(plane.ca))
         self._transports: set[asyncio.Transport] = set()
-        self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
         self._started = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="faulty-api")
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="faulty-api")
 
     @property
     def url(self) -> str:
@@ -109,11 +108,8 @@ class FaultyApi:
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join(10)
 
-    def _run(self) -> None:
-        with contextlib.closing(self._loop):
-            self._loop.run_until_complete(self._serve())
-
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         application = web.Application(client_max_size=8 << 20)
         application.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
