@@ -103,9 +103,14 @@ class Worker:
 
     def see(self, body: Object) -> None:
         """The ChatCluster as an event brought it; one older than what is known is let go."""
-        if _version(body) >= _version(self._body):
-            self._body = body
+        self._take(body)
         self.wake()
+
+    def _take(self, body: Object) -> None:
+        if _version(body) >= _version(self._body):
+            # Who wrote which field is of no use here, and often longer than all the rest.
+            body["metadata"].pop("managedFields", None)
+            self._body = body
 
     def wake(self) -> None:
         """Look again soon."""
@@ -300,8 +305,8 @@ class Worker:
         """Write the status. False when the ChatCluster is gone."""
         namespace, name = self._owner
         body = await self._actor.write_status(namespace=namespace, name=name, uid=self.uid, status=status)
-        if body is not None and _version(body) >= _version(self._body):
-            self._body = body
+        if body is not None:
+            self._take(body)
         return body is not None
 
 
