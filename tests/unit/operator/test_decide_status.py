@@ -23,6 +23,8 @@ from chatcluster_operator.decide import (
     refused,
     report,
 )
+from chatcluster_operator.decide.certificates import CertificateFacts, Source
+from chatcluster_operator.decide.conditions import PARTS, STATES, TYPES, judge
 from chatcluster_operator.desired import Component, WorkloadKind
 
 COMPONENTS = [
@@ -174,6 +176,31 @@ def test_conditions_of_others_do_not_make_the_status_differ() -> None:
     assert not differs(live, ours)
     assert differs({**live, "url": "http://elsewhere"}, ours)
     assert differs({}, ours)
+
+
+def test_a_condition_that_is_no_longer_told_goes() -> None:
+    ours = status_of(world())
+    stale = {"type": "CertificateReady", "status": "True", "reason": "Valid", "message": "", "lastTransitionTime": NOW}
+    assert differs({**ours, "conditions": [*ours["conditions"], stale]}, ours)
+
+
+def test_an_invalid_spec_leaves_conditions_of_others_to_them() -> None:
+    theirs = {"type": "Audited", "status": "True", "reason": "Fine", "message": "", "lastTransitionTime": NOW}
+    before = status_of(world())
+    live = {**before, "conditions": [*before["conditions"], theirs]}
+    after = refused(live, generation=4, problems={"spec.version": "is wrong"}, now=NOW)
+    assert {item["type"] for item in after["conditions"]} == {item["type"] for item in before["conditions"]}
+
+
+def test_each_aspect_speaks_of_the_condition_under_which_it_is_listed() -> None:
+    certificate = CertificateFacts(Source.SECRET, "mine")
+    spec = {"capacity": {"concurrentUsers": 10_000}, "edge": {"tls": {"secretName": "mine"}}}
+    components = [*COMPONENTS, Component("message", WorkloadKind.DEPLOYMENT, "demo-message", 2)]
+    facts = Facts(cluster(None, **spec), components, world(), "https://demo-edge.chat", NOW, certificate=certificate)
+    aspects = {**PARTS, **STATES}
+    told = {name: verdict.type for name, aspect in aspects.items() if (verdict := aspect(facts))}
+    assert told == {name: name for name in aspects}
+    assert {verdict.type for verdict in judge(facts)} == TYPES
 
 
 @pytest.mark.parametrize(

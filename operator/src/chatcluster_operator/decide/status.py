@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from chatcluster_operator.api import ChatClusterStatus, Condition, ConditionStatus, OperationPhase
 from chatcluster_operator.decide.capacity import capacity
 from chatcluster_operator.decide.component import component_status
-from chatcluster_operator.decide.conditions import judge
+from chatcluster_operator.decide.conditions import TYPES, judge
 from chatcluster_operator.decide.facts import Facts
 from chatcluster_operator.decide.sockets import told
 from chatcluster_operator.decide.verdict import Verdict
@@ -48,14 +48,14 @@ def refused(previous: Mapping[str, Any], *, generation: int, problems: Mapping[s
         Verdict("ConfigurationValid", holds=False, reason="InvalidSpec", message=message),
     ]
     fresh = [_wire(item) for item in _conditions(verdicts, generation, previous, now)]
-    kept = [item for item in previous.get("conditions", []) if item["type"] not in {"Ready", "ConfigurationValid"}]
+    known = [item for item in previous.get("conditions", []) if item["type"] in TYPES]
+    kept = [item for item in known if item["type"] not in {"Ready", "ConfigurationValid"}]
     return {**previous, "observedGeneration": generation, "conditions": [*fresh, *kept]}
 
 
 def differs(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Whether the status must be written. Conditions that others add to it are theirs and do not count."""
-    types = {item["type"] for item in wanted.get("conditions", [])}
-    ours = [item for item in live.get("conditions", []) if item["type"] in types]
+    ours = [item for item in live.get("conditions", []) if item["type"] in TYPES]
     return {**live, "conditions": ours} != {**wanted, "conditions": _in_order_of(ours, wanted.get("conditions", []))}
 
 

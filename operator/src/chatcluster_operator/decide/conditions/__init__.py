@@ -1,10 +1,11 @@
 """The conditions: a module for each aspect, each a function from the facts to a verdict.
 
-A new aspect is a function here. In `PARTS` it must hold for the ChatCluster to be ready; in `STATES` it only says what
-goes on. One that returns None has nothing to say for this ChatCluster, and its condition is left out.
+A new aspect is a function here, under the type of its condition. In `PARTS` it must hold for the ChatCluster to be
+ready; in `STATES` it only says what goes on. One that returns None has nothing to say for this ChatCluster, and its
+condition is left out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from chatcluster_operator.decide.conditions.applied import applied
@@ -24,36 +25,38 @@ from chatcluster_operator.decide.verdict import Verdict
 
 Aspect = Callable[[Facts], Verdict | None]
 
-PARTS: Final[tuple[Aspect, ...]] = (
-    configuration,
-    applied,
-    stores_ready,
-    services_ready,
-    edge_ready,
-    certificate_ready,
-)
+PARTS: Final[Mapping[str, Aspect]] = {
+    "ConfigurationValid": configuration,
+    "Applied": applied,
+    "StoresReady": stores_ready,
+    "ServicesReady": services_ready,
+    "EdgeReady": edge_ready,
+    "CertificateReady": certificate_ready,
+}
 """What Ready sums up."""
-STATES: Final[tuple[Aspect, ...]] = (
-    progressing,
-    upgrading,
-    rotating,
-    schema,
-    restarting,
-    paused,
-    hibernated,
-    autoscaling,
-)
+STATES: Final[Mapping[str, Aspect]] = {
+    "Progressing": progressing,
+    "Upgrading": upgrading,
+    "Rotating": rotating,
+    "SchemaMigrated": schema,
+    "Restarting": restarting,
+    "Paused": paused,
+    "Hibernated": hibernated,
+    "ScalesOnSockets": autoscaling,
+}
 """What goes on, whether or not all is well."""
+TYPES: Final = frozenset({"Ready", *PARTS, *STATES})
+"""Conditions that are the operator's. Others may add theirs to the status, and keep them."""
 
 
 def judge(facts: Facts) -> list[Verdict]:
     """All conditions, Ready first, which sums up the others."""
-    parts = _verdicts(PARTS, facts)
-    return [ready(parts), *parts, *_verdicts(STATES, facts)]
+    parts = _verdicts(PARTS.values(), facts)
+    return [ready(parts), *parts, *_verdicts(STATES.values(), facts)]
 
 
-def _verdicts(aspects: tuple[Aspect, ...], facts: Facts) -> list[Verdict]:
+def _verdicts(aspects: Iterable[Aspect], facts: Facts) -> list[Verdict]:
     return [verdict for aspect in aspects if (verdict := aspect(facts)) is not None]
 
 
-__all__ = ["PARTS", "STATES", "Aspect", "judge"]
+__all__ = ["PARTS", "STATES", "TYPES", "Aspect", "judge"]
