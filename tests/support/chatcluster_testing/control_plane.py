@@ -239,7 +239,8 @@ class ControlPlane:
         return self.api.create(path, body)["status"]["token"]
 
     def _run(self, name: str, argv: list[str], ready: Callable[[], bool]) -> None:
-        self._programs.append(Program(name, argv, self.folder, ready, timeout=60).start())
+        # An API server whose etcd has gone does not end when asked to.
+        self._programs.append(Program(name, argv, self.folder, ready, timeout=60, orphaned="KILL").start())
 
     def _ready(self) -> bool:
         if not self.ca.exists():

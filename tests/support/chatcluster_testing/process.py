@@ -81,6 +81,8 @@ class Program:
     """Run as this user of the system; only where the tests run as root."""
     timeout: float = 90.0
     """Seconds to become ready in."""
+    orphaned: str = "TERM"
+    """Signal that the kernel sends when the process that started it has ended."""
     _process: subprocess.Popen[Any] | None = None
 
     @property
@@ -102,7 +104,7 @@ class Program:
         """Start the program without waiting for it to be ready."""
         assert self._process is None, f"{self.name} runs already"
         # setpriv tells the kernel to end the child with its parent: nothing is left behind by a killed test run.
-        until_we_go = ["setpriv", "--pdeathsig", "TERM", "--"]
+        until_we_go = ["setpriv", "--pdeathsig", self.orphaned, "--"]
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [*until_we_go, *self.argv],
