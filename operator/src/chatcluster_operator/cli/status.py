@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, cast
 
@@ -26,6 +26,8 @@ WARNINGS: Final = 10
 
 _SHOWN: Final = frozenset({"conditions", "components", "inventory", "url", "version", "observedGeneration"})
 """Fields of the status that have a place of their own; all others are shown under their names."""
+_MOMENTS: Final = frozenset({"started", "since", "passwords", "keys"})
+"""Fields of long operations and rotations that hold Unix times."""
 _NOTABLE: Final = {"Paused": "True", "Hibernated": "True", "Progressing": "", "Upgrading": ""}
 """The status of a condition that deserves notice, where that is not False; empty for none."""
 
@@ -243,7 +245,9 @@ def generic(value: Any) -> RenderableType:
     if isinstance(value, Mapping):
         table = Table.grid(padding=(0, 3))
         for key, item in cast("Mapping[str, Any]", value).items():
-            table.add_row(title(key), generic(item))
+            if item in ("", None, []):
+                continue
+            table.add_row(title(key), _moment(item) if key in _MOMENTS else generic(item))
         return table
     if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in cast("list[Any]", value)):
         rows = cast("list[Mapping[str, Any]]", value)
@@ -253,6 +257,11 @@ def generic(value: Any) -> RenderableType:
             table.add_row(*(_plain(row.get(column)) for column in columns))
         return table
     return _plain(value)
+
+
+def _moment(seconds: int) -> str:
+    """A Unix time, which is how long operations tell theirs, as an age."""
+    return f"{age(datetime.fromtimestamp(seconds, UTC).isoformat(), now())} ago"
 
 
 def _plain(value: Any) -> str:

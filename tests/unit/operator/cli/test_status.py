@@ -81,7 +81,7 @@ def test_whatever_else_the_status_holds_is_shown_under_its_name() -> None:
     shown = text(
         look(
             cluster(
-                operation={"fromVersion": "1.0", "step": "redis"},
+                operation={"fromVersion": "1.0", "step": "redis", "since": 1, "waiting": ""},
                 connections=512,
                 parts=[{"name": "a", "maxReplicas": 3}, {"name": "b", "why": ["x", "y"]}],
                 rotation={},
@@ -90,7 +90,9 @@ def test_whatever_else_the_status_holds_is_shown_under_its_name() -> None:
     )
     for part in ("Operation", "From version", "redis", "Connections", "512", "MAX REPLICAS", "x, y"):
         assert part in shown
+    assert "d ago" in shown, "a Unix time is told as an age"
     assert "Rotation" not in shown, "what is empty is left out"
+    assert "Waiting" not in shown, "so is a field without a value"
 
 
 def test_addresses_of_the_edge() -> None:
