@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from chatcluster_notification.settings import NotificationSettings
 from chatcluster_notification.unsubscribe import UnsubscribeLinks
 
 LINKS = UnsubscribeLinks(SecretStr("0123456789abcdef"), "https://chat.example.org/")
@@ -28,3 +29,22 @@ def test_no_text_breaks_the_check(token: str) -> None:
 
 def test_without_a_public_address_there_is_no_link() -> None:
     assert UnsubscribeLinks(SecretStr("0123456789abcdef"), "").url("bob") == ""
+
+
+def test_links_outlast_another_internal_token() -> None:
+    def links(internal_token: str, link_key: str = "") -> UnsubscribeLinks:
+        settings = NotificationSettings(
+            internal_token=SecretStr(internal_token),
+            link_key=SecretStr(link_key),
+            kafka_bootstrap="kafka:9092",
+            database_url="postgresql+asyncpg://localhost/notification",
+            redis_url="redis://localhost",
+            user_url="http://user",
+            presence_url="http://presence",
+        )
+        return UnsubscribeLinks(settings.link_secret, "")
+
+    before, after = "first-internal-token", "second-internal-token"
+    assert links(after, "key of the links").user_of(links(before, "key of the links").token("bob")) == "bob"
+    assert links(after).user_of(links(before).token("bob")) is None, "without a key of their own they cannot"
+    assert links(after, before).user_of(links(before).token("bob")) == "bob", "one may take the old token as the key"

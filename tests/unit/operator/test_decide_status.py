@@ -228,6 +228,13 @@ def test_events(before: dict[str, Any], after: dict[str, Any], told: list[Notice
     assert notices(before, after) == told
 
 
+def test_a_rotation_tells_no_more_than_what_is_so() -> None:
+    [told] = notices({"rotated": {"keys": 1}}, {"rotated": {"keys": 1, "passwords": 2}})
+    assert (told.warning, told.reason) == (False, "Rotated")
+    assert "nothing uses the old ones any more" in told.message
+    assert "refused as soon as the kubelet" in told.message, "stores may accept the old ones for a while yet"
+
+
 ASLEEP = Workload(wanted=0, ready=0, updated=0, current=True, available=False)
 POD = Pod("p", 1, "message")
 

@@ -169,8 +169,8 @@ class CapacityFigure(Model):
     component: Annotated[str, StringConstraints(max_length=63)]
     """Component, such as message."""
     what: Annotated[str, StringConstraints(max_length=63)]
-    """What the number is of: replicas, maxReplicas, targetConnections, cpu, memory, volume, partitions; or bound, the
-    most people that a store suffices for."""
+    """What the number is of: replicas, maxReplicas, targetConnections, cpu, memory, volume, partitions, maxConnections;
+    or bound, the most people that a store suffices for."""
     value: Annotated[str, StringConstraints(max_length=63)]
     """The number."""
     why: Annotated[str, StringConstraints(max_length=512)]
@@ -223,6 +223,7 @@ class ChatClusterStatus(Model):
     rotation: Rotation | None = None
     """The rotation of passwords or keys under way, or the last one, where it failed."""
     rotated: Rotated | None = None
-    """When passwords and keys were last replaced."""
+    """When passwords and keys were last replaced. Nothing uses the old ones any more; they are refused as soon as the
+    kubelet has brought the change to the pods, usually within two minutes."""
     inventory: Annotated[list[InventoryItem], Field(max_length=512)] = Field(default_factory=list[InventoryItem])
     """Every object that the operator made for this ChatCluster."""

@@ -40,5 +40,9 @@ def notices(previous: Mapping[str, Any], status: Mapping[str, Any]) -> list[Noti
 def _rotated(before: Mapping[str, int], after: Mapping[str, int]) -> Iterable[Notice]:
     for what, when in after.items():
         if before.get(what) != when:
-            message = f"All {what} are new, and the old ones are no longer accepted."
+            # Not that they are refused: stores and services take up the change when the kubelet brings it.
+            message = (
+                f"All {what} are new, and nothing uses the old ones any more. The old ones are refused as soon as the "
+                "kubelet has brought the change to the pods, usually within two minutes."
+            )
             yield Notice(warning=False, reason="Rotated", message=message)
