@@ -44,12 +44,16 @@ def operations(day_two: DayTwo, working: str, broken: str) -> dict[str, Callable
         finally:
             day_two.uncordon(node)
 
+    def keys() -> None:
+        with day_two.short_tokens():
+            day_two.rotate("token-key")
+
     return {
         "upgrade": upgrade,
         "failed upgrade": lambda: day_two.upgrade_that_fails(broken),
         "scale": scale,
-        "rotation of credentials": lambda: day_two.rotate("credentials"),
-        "rotation of the token key": lambda: day_two.rotate("token-key"),
+        "rotation of passwords": lambda: day_two.rotate("credentials"),
+        "rotation of keys": keys,
         "restart": lambda: day_two.restart("message"),
         "drained node": drain,
     }

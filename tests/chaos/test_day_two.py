@@ -70,9 +70,13 @@ async def test_more_replicas_and_fewer(cluster: Cluster, day_two: DayTwo) -> Non
         cluster.wait_ready()
 
 
-@pytest.mark.parametrize("what", ["credentials", "token-key"])
-async def test_new_secrets(cluster: Cluster, day_two: DayTwo, what: str) -> None:
-    kept(await chat_through(cluster, with_the_operator_killed(day_two, lambda: day_two.rotate(what), 30)))
+async def test_new_passwords(cluster: Cluster, day_two: DayTwo) -> None:
+    kept(await chat_through(cluster, with_the_operator_killed(day_two, lambda: day_two.rotate("credentials"), 30)))
+
+
+async def test_new_keys(cluster: Cluster, day_two: DayTwo) -> None:
+    with day_two.short_tokens():
+        kept(await chat_through(cluster, with_the_operator_killed(day_two, lambda: day_two.rotate("token-key"), 30)))
 
 
 async def test_a_restart(cluster: Cluster, day_two: DayTwo) -> None:

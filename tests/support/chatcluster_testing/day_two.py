@@ -74,15 +74,29 @@ class DayTwo:
         until(done, f"{replicas} replicas of {service}", SCALE_SECONDS, every=0.5)
 
     def rotate(self, what: str) -> None:
-        """`credentials` or `token-key`, until the new ones alone are good."""
-        asked = self.annotate(f"chatcluster.dev/rotate-{what}")
+        """`credentials` or `token-key`, until nothing uses the old ones any more."""
+        kind = {"credentials": "passwords", "token-key": "keys"}[what]
+        before = self.status.get("rotated", {}).get(kind)
+        self.annotate(f"chatcluster.dev/rotate-{what}")
 
         def done() -> bool:
-            done_at = self.status.get("rotation", {})
-            return done_at.get("phase") == "Done" and done_at.get("requested") == asked
+            status = self.status
+            return "rotation" not in status and status.get("rotated", {}).get(kind) not in {None, before}
 
-        until(done, f"{what} rotated", ROTATION_SECONDS, every=1.0)
+        until(done, f"{kind} rotated", ROTATION_SECONDS, every=1.0)
         self.cluster.wait_ready()
+
+    @contextlib.contextmanager
+    def short_tokens(self) -> Iterator[None]:
+        """Access tokens that are good for two minutes: keys go a while after the last token that they signed."""
+        setting = {"name": "CHAT_ACCESS_TOKEN_SECONDS", "value": "120"}
+        self.patch({"services": {"user": {"env": [setting]}}})
+        self.cluster.wait_ready()
+        try:
+            yield
+        finally:
+            self.patch({"services": {"user": {"env": None}}})
+            self.cluster.wait_ready()
 
     def restart(self, component: str) -> None:
         """One component, until none of its pods is of before."""
