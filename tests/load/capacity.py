@@ -43,7 +43,24 @@ quarter off fails.
 - A volume has room for what is kept for as long as `spec.retention` says, or for a year, and is 70 % full then. One
   that exists keeps its size: `status.capacity` says when it is smaller than derived. Expand its PersistentVolumeClaim
   where the storage class allows that.
-- Partitions and PostgreSQL's connections are set when the topic and the database are made, and are not changed later.
+- No more than 50 replicas of the edge and 500 of a service are derived; a line in `status.capacity` says when more are
+  wanted.
+
+## What is only set once
+
+Partitions count when the topic is made, `max_connections` when the database is. A larger `concurrentUsers` changes
+neither, and `status.capacity` says so beside the two numbers. Where they fall short:
+
+- PostgreSQL's connections: when all are taken, services wait for one, and answer 503 after that. Patroni keeps the
+  setting, and PostgreSQL takes it up when it starts. With the value that `status.capacity` has:
+
+      kubectl exec demo-postgres-0 -- patronictl -c /etc/chatcluster edit-config --force -p max_connections=448
+      kubectl chat restart demo postgres
+
+- Kafka's partitions: with fewer than replicas of notification, some of these have nothing to do, and mails and pushes
+  may be late; no message is. More of them would put conversations into other partitions, so that what is not handled
+  yet could be handled out of order. The operator does not do that by itself: add them to the topic `chat.messages.v1`
+  in a quiet hour.
 
 ## What to doubt
 

@@ -59,6 +59,42 @@ def test_everything_at_once_is_taken(api: Api) -> None:
         "notification": {"smtp": {"host": "mail", "from": "a@b.example", "secretName": "smtp"}},
     }
     create(api, spec)
+    spec["services"]["user"] = {"env": [{"name": "CHAT_EMAIL_VERIFICATION", "value": "off"}]}
+    create(api, spec)
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"start": "22:00", "duration": "15m"},
+        {"start": "00:00", "duration": "24h", "days": ["Sat", "Sun"], "timeZone": "Europe/Berlin"},
+        {"start": "23:59", "duration": "1h30m", "days": ["Mon"]},
+    ],
+)
+def test_a_maintenance_window_is_taken(api: Api, window: Spec) -> None:
+    stored = create(api, {"maintenance": {"windows": [window]}})["spec"]["maintenance"]["windows"]
+    assert stored == [{"timeZone": "Etc/UTC", **window}]
+
+
+@pytest.mark.parametrize(
+    ("window", "words"),
+    [
+        ({"duration": "4h"}, ["start", "Required"]),
+        ({"start": "22:00"}, ["duration", "Required"]),
+        ({"start": "24:00", "duration": "4h"}, ["windows[0].start"]),
+        ({"start": "9:00", "duration": "4h"}, ["windows[0].start"]),
+        ({"start": "22:00", "duration": "14m"}, ["windows[0].duration", "must be 15m to 24h", "write it as 4h"]),
+        ({"start": "22:00", "duration": "24h1m"}, ["windows[0].duration", "must be 15m to 24h"]),
+        ({"start": "22:00", "duration": "a while"}, ["windows[0].duration"]),
+        ({"start": "22:00", "duration": "4h", "days": ["Caturday"]}, ["windows[0].days[0]", "Mon"]),
+        ({"start": "22:00", "duration": "4h", "days": []}, ["windows[0].days"]),
+    ],
+)
+def test_a_maintenance_window_that_cannot_be_is_refused(api: Api, window: Spec, words: list[str]) -> None:
+    with pytest.raises(ApiRefusalError) as refused:
+        create(api, {"maintenance": {"windows": [window]}})
+    for word in words:
+        assert word in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +114,15 @@ def test_everything_at_once_is_taken(api: Api) -> None:
             ["spec.services.message", "excludes services.autoscaling", "remove either"],
         ),
         ({"services": {"gateway": {"autoscaling": {"targetConnections": 100}}}}, ["targetConnections"]),
+        (
+            {
+                "services": {
+                    "notification": {"enabled": False},
+                    "user": {"env": [{"name": "CHAT_EMAIL_VERIFICATION", "value": "required"}]},
+                }
+            },
+            ["spec.services", "CHAT_EMAIL_VERIFICATION", "set it to off"],
+        ),
         ({"services": {"gateway": {"enabled": False}}}, ["spec.services.gateway.enabled"]),
         ({"capacity": {"concurrentUsers": 0}}, ["spec.capacity.concurrentUsers"]),
         ({"retention": {"messagesDays": 0}}, ["spec.retention.messagesDays"]),

@@ -50,6 +50,17 @@ def test_deletion_shows():
             "spec.services.user",
             "remove either",
         ),
+        (
+            {
+                "version": "dev",
+                "services": {
+                    "notification": {"enabled": False},
+                    "user": {"env": [{"name": "CHAT_EMAIL_VERIFICATION", "value": "optional"}]},
+                },
+            },
+            "spec.services",
+            "set it to off",
+        ),
         ({"version": "dev", "services": {"user": {"enabled": False}}}, "spec.services.user.enabled", "no such field"),
         ({"version": "dev", "capacity": {}}, "spec.capacity.concurrentUsers", "required"),
         ({"version": "dev", "services": {"user": {"env": [{"name": "X", "value": ""}]}}}, "spec.services.user.env", ""),

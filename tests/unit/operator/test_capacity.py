@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from chatcluster_gateway.settings import GatewaySettings
 from chatcluster_notification.settings import NotificationSettings
 from chatcluster_operator.api import COMPONENTS, EDGE, SERVICES, STORES
+from chatcluster_operator.api.constants import MOST_EDGES, MOST_REPLICAS
 from chatcluster_operator.desired import capacity
 from chatcluster_operator.desired.capacity import Demand, Need, Number, derive
 from chatcluster_operator.desired.figures import COSTS, FIGURES, POLICY, STORED
@@ -101,8 +102,19 @@ def test_without_one_pod_the_others_suffice(users: int) -> None:
         need, load = derive(users).needs[name], capacity._LOADS[name]
         left = need.fewest.value - 1
         assert left >= 1
+        if need.fewest.value in {MOST_REPLICAS, MOST_EDGES}:
+            continue
         assert users * load.cores / left <= POLICY["use"].value * POLICY["pod_cores"].value * 1.001
         assert users * load.sockets / left <= load.most_sockets * 1.001
+
+
+def test_no_more_replicas_than_a_spec_may_ask_for() -> None:
+    demand = derive(1_000_000)
+    edge, most = demand.needs[EDGE].fewest, demand.needs["message"].most
+    assert (edge.value, most.value) == (MOST_EDGES, MOST_REPLICAS)
+    assert "where 61 are wanted; put a proxy of your own in its place" in edge.why
+    assert "where 572 are wanted" in most.why
+    assert all(need.most.value <= MOST_REPLICAS for need in demand.needs.values())
 
 
 def test_a_lost_pods_sockets_come_back_within_the_drain_time() -> None:

@@ -49,6 +49,13 @@ def test_what_must_exist(chatcluster):
     assert found[ReferenceKind.SECRET, "registry"].field == "spec.images.pullSecrets[0]"
 
 
+@pytest.mark.parametrize(("enabled", "needed"), [(True, True), (False, False)])
+def test_an_object_store_of_the_users_own_is_needed_by_the_file_service_alone(chatcluster, enabled, needed):
+    objects = {"external": {"secretName": "mine"}}
+    cluster = chatcluster({"version": "1", "objects": objects, "services": {"file": {"enabled": enabled}}})
+    assert ("mine" in {item.name for item in required(cluster)}) is needed
+
+
 def test_overrides_win_and_spare_the_catalogue(chatcluster):
     overrides = {component: f"mine/{component}:2" for component in COMPONENTS}
     cluster = chatcluster({"version": "1", "images": {"overrides": overrides}})

@@ -213,6 +213,9 @@ def test_limits_reach_the_configuration(chatcluster):
 def test_what_is_switched_off_has_no_route(chatcluster):
     config = config_of(chatcluster({"version": "1.0", "services": {"file": {"enabled": False}}}))
     assert {backend.name for backend in config.backends} == {"gateway", "message", "presence"}
+    # The gateway has what is left of the API, and says there that files are not installed.
+    assert re.findall(r"use_backend (\w+) if { path_beg /api/", render(config)) == ["gateway"]
+    assert "/api/v1/files" not in render(config)
 
 
 @pytest.fixture(scope="session")

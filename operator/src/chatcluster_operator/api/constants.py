@@ -33,5 +33,10 @@ EDGE: Final = "edge"
 COMPONENTS: Final = (*STORES, *SERVICES, EDGE)
 """Every component, in the order in which a person reads them: what is leaned on comes first."""
 
+MOST_REPLICAS: Final = 500
+"""Most replicas of a service."""
+MOST_EDGES: Final = 50
+"""Most replicas of the edge."""
+
 MAX_NAME_LENGTH: Final = 40
 """Longest name of a ChatCluster: the longest name derived from it, a Service's, must stay a DNS label of 63."""

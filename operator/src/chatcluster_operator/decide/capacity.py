@@ -1,11 +1,18 @@
 """What the status says of capacity: what was derived from the number of people, and where the world differs from it."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from chatcluster_operator.api import CapacityFigure, CapacityStatus
 from chatcluster_operator.api.quantity import parse_quantity
 from chatcluster_operator.decide.facts import Facts
 from chatcluster_operator.desired.sizing import Choice, Origin, Size, Sizing, sizing
+
+_MADE_ONCE: Final = {
+    "partitions": "; counts when the topic is made, one that exists keeps its own (see docs/capacity.md)",
+    "maxConnections": "; counts when the database is made, one that exists keeps its own (see docs/capacity.md)",
+}
+"""What the operator cannot see, and does not change afterwards."""
 
 
 def capacity(facts: Facts) -> CapacityStatus | None:
@@ -21,7 +28,9 @@ def _figures(facts: Facts, sizes: Sizing) -> Iterator[CapacityFigure]:
     for name in names:
         yield from _component(name, sizes[name], facts)
     if sizes.partitions.origin is Origin.CAPACITY:
-        yield _figure("kafka", "partitions", sizes.partitions)
+        yield _figure("kafka", "partitions", sizes.partitions, _MADE_ONCE["partitions"])
+    if sizes.database_connections.origin is Origin.CAPACITY and "postgres" in names:
+        yield _figure("postgres", "maxConnections", sizes.database_connections, _MADE_ONCE["maxConnections"])
     for bound in sizes.bounds:
         if bound.component in names:
             yield CapacityFigure(
@@ -60,5 +69,5 @@ def _volume(name: str, wanted: Choice[str], facts: Facts) -> Iterator[CapacityFi
         yield _figure(name, "volume", wanted)
 
 
-def _figure(component: str, what: str, choice: Choice[int] | Choice[str]) -> CapacityFigure:
-    return CapacityFigure(component=component, what=what, value=str(choice.value), why=choice.why)
+def _figure(component: str, what: str, choice: Choice[int] | Choice[str], note: str = "") -> CapacityFigure:
+    return CapacityFigure(component=component, what=what, value=str(choice.value), why=choice.why + note)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from chatcluster_operator.api import EDGE
+from chatcluster_operator.api.constants import MOST_EDGES, MOST_REPLICAS
 from chatcluster_operator.desired.figures import BEHAVIOUR, COSTS, POLICY, STORED
 from chatcluster_operator.desired.needs import (
     LEAST,
@@ -190,14 +191,25 @@ def _replicated(name: str, users: int, load: _Load) -> Need:
     memory = _up(counted * POLICY["memory"].value, 16)
     grounds = f"{carried:,.0f} people a pod: {load.why}"
     return Need(
-        fewest=Number(fewest, f"{pods} for {users:,} people, {full:,.0f} a pod ({limit} first), and one to lose"),
+        fewest=_capped(
+            name, Number(fewest, f"{pods} for {users:,} people, {full:,.0f} a pod ({limit} first), and one to lose")
+        ),
         # The edge is not scaled: a fixed address in front of it keeps connections where they are.
-        most=Number(fewest if name == EDGE else math.ceil(fewest * POLICY["most"].value), _MOST),
+        most=_capped(name, Number(fewest if name == EDGE else math.ceil(fewest * POLICY["most"].value), _MOST)),
         cpu=Number(_up(1000 * carried * load.cores / use, 10), grounds),
         memory=Number(memory, f"{counted:,.0f} MiB counted, {held:,} sockets among it" if held else grounds),
         memory_limit=Number(math.ceil(memory * POLICY["limit"].value), "twice the request, for bursts"),
         connections=_connections(name, held, grounds) if held else None,
     )
+
+
+def _capped(name: str, number: Number) -> Number:
+    """No more replicas than a spec may ask for."""
+    most = MOST_EDGES if name == EDGE else MOST_REPLICAS
+    if number.value <= most:
+        return number
+    remedy = "; put a proxy of your own in its place (edge.external), or divide the people" if name == EDGE else ""
+    return Number(most, f"the most that a ChatCluster can have, where {number.value} are wanted{remedy}")
 
 
 def _connections(name: str, held: int, grounds: str) -> Number:

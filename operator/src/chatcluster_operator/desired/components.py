@@ -64,6 +64,9 @@ def required(cluster: ChatCluster) -> list[Reference]:
     for name in STORES:
         chosen = cluster.spec.store(name)
         if chosen.external is not None:
+            if name == "objects" and "file" not in running:
+                # Nobody else uses it.
+                continue
             field = f"spec.{name}.external.secretName"
             # A service that is switched off needs no database.
             off = {f"{service}_url" for service in SERVICES} - {f"{service}_url" for service in running}

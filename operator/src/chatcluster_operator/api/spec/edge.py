@@ -6,6 +6,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from chatcluster_operator.api.constants import MOST_EDGES
 from chatcluster_operator.api.model import Model, rules
 from chatcluster_operator.api.spec.common import ObjectName
 from chatcluster_operator.api.spec.pods import Workload
@@ -213,7 +214,7 @@ class Edge(Workload):
         )
     )
 
-    replicas: Annotated[int, Field(ge=1, le=50)] | None = None
+    replicas: Annotated[int, Field(ge=1, le=MOST_EDGES)] | None = None
     """How many run. Two or more survive the loss of a node."""
     host: (
         Annotated[

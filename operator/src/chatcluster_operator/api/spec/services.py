@@ -1,13 +1,14 @@
 """The six services."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+from chatcluster_operator.api.constants import MOST_REPLICAS
 from chatcluster_operator.api.model import Model, rules
 from chatcluster_operator.api.spec.pods import Workload
 
-Replicas = Annotated[int, Field(ge=1, le=500)]
+Replicas = Annotated[int, Field(ge=1, le=MOST_REPLICAS)]
 
 
 class Autoscaling(Model):
@@ -102,8 +103,24 @@ class OptionalService(Service):
     """Whether it runs. False removes it; what it has stored stays, and is there again when it is set back."""
 
 
+_NO_MAIL: Final = (
+    "services.user.env CHAT_EMAIL_VERIFICATION needs the notification service, which mails the links; set it to off, "
+    "or services.notification.enabled to true"
+)
+
+
 class Services(Model):
     """The six services."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "self.notification.enabled || !has(self.user.env) || self.user.env.all(setting, "
+                "setting.name != 'CHAT_EMAIL_VERIFICATION' || setting.value == 'off')",
+                _NO_MAIL,
+            )
+        )
+    )
 
     gateway: Service = Service()
     """Checks tokens, limits rates and passes REST calls on."""
@@ -118,3 +135,10 @@ class Services(Model):
     address or reset a password among them."""
     presence: SocketService = SocketService()
     """Who is there, and who is typing, over Socket.IO."""
+
+    @model_validator(mode="after")
+    def _links_are_mailed(self) -> Self:
+        verified = any(item.name == "CHAT_EMAIL_VERIFICATION" and item.value != "off" for item in self.user.env)
+        if verified and not self.notification.enabled:
+            raise ValueError(_NO_MAIL)
+        return self
