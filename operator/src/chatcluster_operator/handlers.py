@@ -15,9 +15,13 @@ from chatcluster_operator.runtime import Runtime
 registry = kopf.OperatorRegistry()
 
 
-@kopf.on.startup(registry=registry)
+@kopf.on.startup(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
 async def start(settings: kopf.OperatorSettings, memo: Runtime, **_: Any) -> None:
-    """Set kopf up on purpose, and start the rest of the operator."""
+    """Set kopf up on purpose, and start the rest of the operator.
+
+    An error here ends the process, for the kubelet to start it anew. A second try in the same process would meet what
+    the first has left, such as a port that it holds itself, and hide the reason behind that.
+    """
     configure(settings)
     await memo.start()
 

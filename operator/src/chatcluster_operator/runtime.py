@@ -59,12 +59,14 @@ class Runtime:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Start everything, once the API server knows ChatClusters."""
+        """Start everything, once the API server knows ChatClusters. Raises OSError when a port is taken."""
         await self._health.start()
         await self._wait_for_definition()
+        if self._webhook is not None:
+            # What may fail comes first: who never started must not hold the lease.
+            await self._webhook.start()
         self._tasks = [*self._observer.start(), asyncio.create_task(self._elector.run(), name="elector")]
         if self._webhook is not None:
-            await self._webhook.start()
             self._tasks.append(asyncio.create_task(self._certificate.run(), name="webhook certificate"))
         for task in self._tasks:
             task.add_done_callback(self._ended)
