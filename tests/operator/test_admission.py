@@ -121,9 +121,9 @@ def test_going_back_to_an_older_release_is_a_warning(kubectl: Any, room: Any, pl
     images = plane.api.get(catalogue)["data"][install.RELEASE]
     plane.api.merge(catalogue, {"data": {"0.0.9": images}})
     create(kubectl, room)
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     room.run_everything()
-    until(lambda: room.get()["status"].get("version") == install.RELEASE, "the version that runs", 30)
+    until(lambda: room.get()["status"].get("version") == install.RELEASE, "the version that runs", 60)
 
     def warned() -> bool:
         said = create(kubectl, room, {"version": "0.0.9"}, "demo", "--dry-run=server")

@@ -26,10 +26,10 @@ def chat(plane: ControlPlane) -> Chat:
 
 def test_status_tells_the_whole_and_its_exit_code_whether_it_is_ready(room: Any, chat: Chat) -> None:
     room.create()
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     assert "Not ready" in chat("status", "-n", room.namespace, code=1)
     room.run_everything()
-    until(lambda: room.condition("Ready").get("status") == "True", "Ready", 20)
+    until(lambda: room.condition("Ready").get("status") == "True", "Ready", 60)
     shown = chat("status", "demo", "-n", room.namespace)
     assert f"{room.namespace}/demo" in shown
     assert re.search(r"message +1/1", shown)
@@ -62,7 +62,7 @@ def test_plan_of_what_is_not_there_yet(room: Any, chat: Chat) -> None:
     assert not room.children()
 
     room.create()
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     assert planned == set(room.children())
 
 
@@ -79,7 +79,7 @@ CHANGES: dict[str, Object] = {
 @pytest.mark.parametrize("spec", CHANGES.values(), ids=list(CHANGES))
 def test_what_plan_says_is_what_the_operator_does(room: Any, chat: Chat, spec: Object) -> None:
     room.create()
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     found = chat.json("plan", "-n", room.namespace, "-f", "-", text=manifest(spec))
     assert found["refused"] == found["blocked"] == []
     before = room.contents()
@@ -87,7 +87,7 @@ def test_what_plan_says_is_what_the_operator_does(room: Any, chat: Chat, spec: O
     assert room.contents() == before, "nothing is written"
 
     room.change({"spec": spec})
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     after = room.contents()
     changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
     assert {(item["kind"], item["name"]) for item in found["objects"]} == changed
@@ -138,7 +138,7 @@ def test_plan_reads_what_kubectl_would(demo: Any, chat: Chat, tmp_path: Path) ->
 
 def test_pause_and_resume(room: Any, chat: Chat) -> None:
     room.create()
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     chat("pause", "-n", room.namespace)
     until(lambda: room.condition("Paused").get("status") == "True", "the condition Paused")
     chat("resume", "-n", room.namespace)
@@ -149,7 +149,7 @@ def test_pause_and_resume(room: Any, chat: Chat) -> None:
 
 def test_hibernate_asks_and_waits_and_wake_waits(room: Any, chat: Chat) -> None:
     room.create()
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     room.run_everything()
     chat("hibernate", "-n", room.namespace, code=2)
     assert "--yes" in chat.errors
@@ -163,7 +163,7 @@ def test_hibernate_asks_and_waits_and_wake_waits(room: Any, chat: Chat) -> None:
     chat("wake", "-n", room.namespace, "--timeout", "1", code=5)
     assert "kubectl chat doctor" in chat.errors, "what to do"
     waking = chat.start("wake", "-n", room.namespace)
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     room.run_everything()
     out, err = waking.communicate(timeout=PATIENCE)
     assert waking.returncode == 0, out + err

@@ -93,8 +93,6 @@ def node(plane: ControlPlane) -> Iterator[Node]:
 @pytest.fixture
 def run_pod(room: Any, node: Node) -> Callable[..., None]:
     """Makes a pod of a component that runs on the node and has written these lines."""
-    with contextlib.suppress(ApiRefusalError):
-        room.api.create(KINDS["ServiceAccount"].path(room.namespace), {"metadata": {"name": "default"}})
 
     def make(name: str, component: str, *lines: str) -> None:
         node.logs[name] = list(lines)
@@ -163,7 +161,7 @@ def test_logs_are_followed_those_of_new_pods_too(room: Any, chat: Chat, node: No
 
 def test_doctor_says_what_is_wrong_and_what_to_do(room: Any, chat: Chat, plane: ControlPlane) -> None:
     room.create({"redis": {"external": {"secretName": "my-redis"}}})
-    until(lambda: room.condition("Ready").get("reason") == "SecretNotFound", "the condition", 30)
+    until(lambda: room.condition("Ready").get("reason") == "SecretNotFound", "the condition", 60)
     found = chat.json("doctor", "-n", room.namespace, code=1)
     listed = [finding for check in found["checks"] for finding in check["findings"]]
     told = " ".join(finding["message"] for finding in listed)
@@ -267,7 +265,7 @@ def set_up(plane: ControlPlane, chat: Chat, tmp_path: Path) -> None:
         metadata = {"name": name, "namespace": "default", "finalizers": ["chatcluster.dev/operator"]}
         spec = {"version": install.RELEASE, "deletionPolicy": policy}
         body = {"apiVersion": CHATCLUSTER.api_version, "kind": CHATCLUSTER.name, "metadata": metadata, "spec": spec}
-        until(lambda body=body: made(plane, body), "the API server to take ChatClusters", 30)
+        until(lambda body=body: made(plane, body), "the API server to take ChatClusters", 60)
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     labels = {"app.kubernetes.io/instance": "lost"}
     claims = "/api/v1/namespaces/default/persistentvolumeclaims"

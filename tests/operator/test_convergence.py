@@ -66,9 +66,9 @@ def test_what_is_refused_stops_nothing_else(room: Any, refuse: Callable[[str, st
         },
     }
     deployments = f"{KINDS['Deployment'].path(room.namespace)}?dryRun=All"
-    until(lambda: not _taken(room.api, deployments, trial), "the policy to be in force", 30)
+    until(lambda: not _taken(room.api, deployments, trial), "the policy to be in force", 60)
     room.create()
-    applied = until(lambda: (c := room.condition("Applied")).get("reason") == "ApplyFailed" and c, "what failed", 30)
+    applied = until(lambda: (c := room.condition("Applied")).get("reason") == "ApplyFailed" and c, "what failed", 60)
     assert "Deployment demo-message" in applied["message"]
     assert "not on a Monday" in applied["message"]
     assert room.condition("Ready")["reason"] == "ApplyFailed"
@@ -134,9 +134,9 @@ EARLIER: dict[tuple[str, str], Callable[[Object], None]] = {
 
 def test_what_cannot_change_is_made_anew(room: Any, operator: Any) -> None:
     room.create()
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     room.change({"spec": {"paused": True}})
-    until(lambda: room.condition("Paused").get("status") == "True", "the pause", 20)
+    until(lambda: room.condition("Paused").get("status") == "True", "the pause", 60)
     wanted = {key: _essence(room.child(*key)) for key in EARLIER}
     earlier = {key: _swap(room, *key, change) for key, change in EARLIER.items()}
     pod, claim = _running(room, earlier["StatefulSet", "demo-postgres"])
@@ -148,8 +148,8 @@ def test_what_cannot_change_is_made_anew(room: Any, operator: Any) -> None:
             body = room.child(*key)
             return body is not None and body["metadata"]["uid"] != earlier[key]["metadata"]["uid"]
 
-        until(anew, f"{key} made anew", 30)
-    until(room.settled, "everything applied", 30)
+        until(anew, f"{key} made anew", 60)
+    until(room.settled, "everything applied", 60)
     assert {key: _essence(room.child(*key)) for key in EARLIER} == wanted
     assert operator.metric("chatcluster_operator_replaced_total", kind="StatefulSet") >= 1
     assert until(lambda: room.events("Replaced"), "an event")[0]["type"] == "Normal"
@@ -165,7 +165,7 @@ def test_nothing_is_deleted_that_could_not_be_made_again(demo: Any) -> None:
     before = demo.child("Deployment", "demo-presence")
     broken = {"spec": {"hostAliases": [{"ip": "not an address"}]}}
     demo.change({"spec": {"services": {"presence": {"podOverride": broken}}}})
-    applied = until(lambda: (c := demo.condition("Applied")).get("reason") == "ApplyFailed" and c, "what failed", 20)
+    applied = until(lambda: (c := demo.condition("Applied")).get("reason") == "ApplyFailed" and c, "what failed", 60)
     assert "hostAliases" in applied["message"]
     assert demo.child("Deployment", "demo-presence")["metadata"]["uid"] == before["metadata"]["uid"]
     demo.change({"spec": {"services": {"presence": {"podOverride": None}}}})
@@ -175,18 +175,18 @@ def test_nothing_is_deleted_that_could_not_be_made_again(demo: Any) -> None:
 
 def test_what_takes_its_time_to_go_is_told_and_made_anew(room: Any) -> None:
     room.create()
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     path = KINDS["ConfigMap"].path(room.namespace, "demo-jwks")
     room.api.merge(path, {"metadata": {"finalizers": ["example.com/slow"]}})
     room.api.delete(path)
-    applied = until(lambda: (c := room.condition("Applied")).get("reason") == "BeingDeleted" and c, "what leaves", 20)
+    applied = until(lambda: (c := room.condition("Applied")).get("reason") == "BeingDeleted" and c, "what leaves", 60)
     assert "ConfigMap demo-jwks" in applied["message"]
     before = room.child("ConfigMap", "demo-jwks")["metadata"]["uid"]
     room.api.merge(path, {"metadata": {"finalizers": None}})
     until(
         lambda: (room.child("ConfigMap", "demo-jwks") or {}).get("metadata", {}).get("uid") not in {None, before}, "it"
     )
-    until(room.settled, "recovery", 20)
+    until(room.settled, "recovery", 60)
 
 
 def _essence(body: Object) -> Object:
@@ -226,9 +226,6 @@ def _running(room: Any, owner: Object) -> tuple[Object, Object]:
     # No volume and no service account of its own: nothing runs it, and admission would look for them.
     spec.pop("serviceAccountName", None)
     spec["automountServiceAccountToken"] = False
-    accounts = KINDS["ServiceAccount"].path(room.namespace)
-    if room.child("ServiceAccount", "default") is None:
-        room.api.create(accounts, {"metadata": {"name": "default"}})
     spec["volumes"].append({"name": "data", "emptyDir": {}})
     pod = room.api.create(KINDS["Pod"].path(room.namespace), {"metadata": metadata, "spec": spec})
     claim = {

@@ -45,13 +45,13 @@ def test_hibernated_nothing_runs_and_awake_again_all_is_as_it_was(demo: Any) -> 
     until(lambda: not [key for key in demo.children() if key[0] == "HorizontalPodAutoscaler"], "no autoscaler")
 
     demo.api.delete(f"{pods}/demo-message-x")
-    until(lambda: set(replicas(demo).values()) == {0}, "the stores at zero", 20)
+    until(lambda: set(replicas(demo).values()) == {0}, "the stores at zero", 60)
     until(lambda: demo.condition("Hibernated").get("status") == "True", "the condition Hibernated")
     assert demo.child("Secret", "demo-credentials")
 
     demo.change({"spec": {"hibernated": False}})
-    until(lambda: demo.contents().keys() == before.keys(), "every object", 20)
-    until(demo.settled, "everything applied", 20)
+    until(lambda: demo.contents().keys() == before.keys(), "every object", 60)
+    until(demo.settled, "everything applied", 60)
     specs = {key: item.get("spec") for key, item in before.items() if key[0] in WORKLOADS}
     assert {key: item.get("spec") for key, item in demo.contents().items() if key[0] in WORKLOADS} == specs
 

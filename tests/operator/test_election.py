@@ -10,7 +10,7 @@ from chatcluster_testing.control_plane import until
 def test_one_acts_and_the_other_takes_over(room: Any, operator: Any, start_operator: Callable[..., Any]) -> None:
     standby = start_operator("operator-b")
     room.create()
-    until(room.settled, "everything applied", 20)
+    until(room.settled, "everything applied", 60)
     assert operator.leading
     assert not standby.leading
     assert standby.metric("chatcluster_operator_applies_total") == 0

@@ -42,13 +42,13 @@ def behind_proxy(
     try:
         with faulty(plane) as api:
             started = start_operator("operator-faulty", server=api.url)
-            until(lambda: started.leading, "the operator to lead", 30)
+            until(lambda: started.leading, "the operator to lead", 60)
             yield started, api
             api.heal()
             assert started.program.stop() == 0
     finally:
         operator.program.start()
-        until(lambda: operator.leading, "the shared operator to lead again", 30)
+        until(lambda: operator.leading, "the shared operator to lead again", 60)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def scene(plane: ControlPlane, behind_proxy: tuple[Operator, FaultyApi]) -> Iter
         yield Scene(operator, api, room)
     api.heal()
     assert operator.program.pid == pid
-    until(lambda: operator.leading, "the operator to lead", 30)
+    until(lambda: operator.leading, "the operator to lead", 60)
 
 
 def first(count: int, fault: Fault, when: Callable[[Call], bool]) -> Callable[[Call], Fault | None]:
@@ -117,8 +117,8 @@ def test_answers_that_are_lost_leave_nothing_twice(scene: Scene) -> None:
     before = scene.room.contents()
     scene.api.heal()
     scene.room.change({"spec": {"edge": {"replicas": 3}}})
-    until(lambda: edge_replicas(scene.room) == 3, "the change applied", 30)
-    until(scene.room.settled, "everything applied again", 30)
+    until(lambda: edge_replicas(scene.room) == 3, "the change applied", 60)
+    until(scene.room.settled, "everything applied again", 60)
     changed = {key for key, item in scene.room.contents().items() if item != before.get(key)}
     assert {kind for kind, _ in changed} <= {"Deployment", "PodDisruptionBudget"}, (
         "passwords and keys stay as they were"
@@ -133,7 +133,7 @@ def test_a_slow_server_is_waited_for(scene: Scene) -> None:
 
 def test_a_change_during_an_outage_is_applied_after_it(scene: Scene) -> None:
     scene.room.create()
-    until(scene.room.settled, "everything applied", 30)
+    until(scene.room.settled, "everything applied", 60)
     scene.api.fault = lambda _: Cut()
     scene.api.cut()
     scene.room.change({"spec": {"edge": {"replicas": 3}}})
@@ -147,12 +147,12 @@ def test_a_change_during_an_outage_is_applied_after_it(scene: Scene) -> None:
         lambda: (scene.room.child("Deployment", "demo-edge") or {})["spec"]["replicas"] == 3, "the change applied", 60
     )
     until(lambda: scene.room.child("Service", "demo-user"), "the Service put back", 60)
-    until(lambda: scene.health("/readyz")[0] == 200, "it to be ready", 30)
+    until(lambda: scene.health("/readyz")[0] == 200, "it to be ready", 60)
 
 
 def test_watches_whose_version_is_gone_begin_anew(scene: Scene) -> None:
     scene.room.create()
-    until(scene.room.settled, "everything applied", 30)
+    until(scene.room.settled, "everything applied", 60)
     before = scene.operator.metric("chatcluster_operator_relists_total")
     told: set[str] = set()
 
@@ -170,13 +170,13 @@ def test_watches_whose_version_is_gone_begin_anew(scene: Scene) -> None:
     until(
         lambda: (scene.room.child("Deployment", "demo-edge") or {})["spec"]["replicas"] == 3, "the change applied", 60
     )
-    until(lambda: scene.operator.metric("chatcluster_operator_relists_total") >= before + len(told), "fresh lists", 30)
+    until(lambda: scene.operator.metric("chatcluster_operator_relists_total") >= before + len(told), "fresh lists", 60)
 
 
 def test_a_deaf_watch_is_found_by_the_canary_and_mended(scene: Scene) -> None:
     """The connection stands, and nothing comes: a change of the operator's own that does not return tells."""
     scene.room.create()
-    until(scene.room.settled, "everything applied", 30)
+    until(scene.room.settled, "everything applied", 60)
     deaf_before = scene.operator.metric("chatcluster_operator_deaf_watches_total", kind="ConfigMap")
     begun: set[int] = set()
     config_maps = KINDS["ConfigMap"].path()

@@ -23,9 +23,9 @@ def _columns(out: str) -> dict[str, str]:
 
 def test_one_line_tells_how_it_is(kubectl: Any, room: Any) -> None:
     room.create()
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     room.run_everything()
-    until(lambda: room.condition("Ready").get("status") == "True", "Ready", 30)
+    until(lambda: room.condition("Ready").get("status") == "True", "Ready", 60)
     said = kubectl("get", "chat", "-n", room.namespace)
     shown = _columns(said.out)
     assert set(shown) == {"NAME", "VERSION", "READY", "REASON", "USERS", "URL", "AGE"}
@@ -38,7 +38,7 @@ def test_one_line_tells_how_it_is(kubectl: Any, room: Any) -> None:
 
 def test_waiting_ends_with_the_condition(kubectl: Any, room: Any) -> None:
     room.create()
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     wait = ("wait", "--for=condition=Ready", "chat/demo", "-n", room.namespace)
     assert kubectl(*wait, "--timeout=1s").code != 0
     argv = [str(program("kubectl")), f"--kubeconfig={kubectl.kubeconfig}", *wait, "--timeout=60s"]
@@ -70,13 +70,13 @@ def test_explain_reads_as_documentation(kubectl: Any, demo: Any, path: str, word
 
 def test_the_state_of_each_component_is_told(room: Any) -> None:
     room.create()
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     items = {item["name"]: item for item in room.get()["status"]["components"]}
     assert items.keys() == {*STORES, *SERVICES, "edge"}
     assert items["gateway"]["reason"] == "Starting"
     assert items["gateway"]["image"].endswith(f":{install.RELEASE}")
     room.run_everything()
-    until(lambda: room.condition("Ready").get("status") == "True", "Ready", 30)
+    until(lambda: room.condition("Ready").get("status") == "True", "Ready", 60)
     items = {item["name"]: item for item in room.get()["status"]["components"]}
     assert {item["reason"] for item in items.values()} == {"Ready"}
     assert items["gateway"]["updated"] == items["gateway"]["wanted"] >= 1
@@ -87,7 +87,7 @@ def test_the_state_of_each_component_is_told(room: Any) -> None:
 
 def test_deletion_leaves_nothing_stuck(kubectl: Any, room: Any) -> None:
     room.create({"deletionPolicy": "Delete"})
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     assert "finalizers" not in room.get()["metadata"]
     # In the foreground kubectl returns once all that belonged to it is gone.
     said = kubectl("delete", "chat", "demo", "-n", room.namespace, "--cascade=foreground", "--timeout=60s", seconds=90)
@@ -99,17 +99,17 @@ def test_deletion_leaves_nothing_stuck(kubectl: Any, room: Any) -> None:
 @pytest.mark.parametrize("policy", ["Retain", "Delete"])
 def test_volumes_do_what_the_deletion_policy_says(room: Any, policy: str) -> None:
     room.create({"deletionPolicy": policy})
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     store = room.child("StatefulSet", "demo-postgres")
     assert store["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == policy
     claim = _claim(room.api, room.namespace, store, owned=policy == "Delete")
     room.delete()
-    until(lambda: room.child("StatefulSet", "demo-postgres") is None, "the store to be collected", 30)
+    until(lambda: room.child("StatefulSet", "demo-postgres") is None, "the store to be collected", 60)
     if policy == "Delete":
-        until(lambda: _goes(room.api, claim), "the claim to be collected", 30)
-        until(lambda: room.child("Secret", "demo-credentials") is None, "the credentials too", 30)
+        until(lambda: _goes(room.api, claim), "the claim to be collected", 60)
+        until(lambda: room.child("Secret", "demo-credentials") is None, "the credentials too", 60)
     else:
-        until(lambda: set(room.children()) == {("Secret", "demo-credentials")}, "all else to be collected", 30)
+        until(lambda: set(room.children()) == {("Secret", "demo-credentials")}, "all else to be collected", 60)
         assert not _goes(room.api, claim)
 
 

@@ -25,13 +25,13 @@ def alone(plane: ControlPlane, operator: Operator) -> Iterator[Operator]:
     operator.program.stop()
     try:
         alone.program.start()
-        until(lambda: alone.leading, "the operator to lead", 30)
+        until(lambda: alone.leading, "the operator to lead", 60)
         yield alone
         assert alone.program.stop() == 0
     finally:
         alone.program.kill()
         operator.program.start()
-        until(lambda: operator.leading, "the shared operator to lead again", 30)
+        until(lambda: operator.leading, "the shared operator to lead again", 60)
 
 
 def test_it_looks_after_its_own_namespace_and_no_other(plane: ControlPlane, alone: Operator) -> None:
@@ -41,7 +41,7 @@ def test_it_looks_after_its_own_namespace_and_no_other(plane: ControlPlane, alon
         own.create({"postgres": {"storage": {"storageClassName": "not-to-be-looked-up"}}})
         until(own.settled, "everything applied", 60)
         own.api.delete(KINDS["Service"].path(NAMESPACE, "demo-user"))
-        until(lambda: own.child("Service", "demo-user"), "the Service put back", 30)
+        until(lambda: own.child("Service", "demo-user"), "the Service put back", 60)
         assert elsewhere.children() == {}
         assert alone.metric("chatcluster_operator_workers") == 1
     own.delete()

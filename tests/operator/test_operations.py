@@ -37,29 +37,29 @@ def stamped(room: Any) -> list[str]:
 def test_a_restart_of_all_goes_one_by_one_and_outlasts_the_operator(running: Any, operator: Any) -> None:
     running.change({"metadata": {"annotations": {"chatcluster.dev/restart": now()}}})
     for place, component in enumerate(ORDER):
-        until(lambda place=place: stamped(running) == list(ORDER[: place + 1]), f"the turn of {component}", 30)
-        until(lambda: reason(running, "Restarting") == "RollingOut", "the condition Restarting", 30)
+        until(lambda place=place: stamped(running) == list(ORDER[: place + 1]), f"the turn of {component}", 60)
+        until(lambda: reason(running, "Restarting") == "RollingOut", "the condition Restarting", 60)
         if component == "kafka":
             operator.program.stop()
             operator.program.start()
             until(lambda: operator.leading, "the operator to lead again", 60)
             assert stamped(running) == list(ORDER[: place + 1])
         roll_out(running, component)
-    until(lambda: reason(running, "Restarting") == "Settled", "the end", 30)
+    until(lambda: reason(running, "Restarting") == "Settled", "the end", 60)
     # The annotation gone, nothing is restarted again.
     before = running.versions()
     running.change({"metadata": {"annotations": {"chatcluster.dev/restart": None}}})
-    until(lambda: "No restart" in running.condition("Restarting")["message"], "the condition to end", 30)
+    until(lambda: "No restart" in running.condition("Restarting")["message"], "the condition to end", 60)
     assert running.versions() == before
 
 
 def test_a_restart_of_one_touches_no_other_and_a_bad_one_is_refused(running: Any) -> None:
     running.change({"metadata": {"annotations": {"chatcluster.dev/restart-message": now()}}})
-    until(lambda: stamped(running) == ["message"], "the restart", 30)
+    until(lambda: stamped(running) == ["message"], "the restart", 60)
     running.change({"metadata": {"annotations": {"chatcluster.dev/restart-nobody": now()}}})
-    until(lambda: reason(running, "Restarting") == "RestartRefused", "the refusal", 30)
+    until(lambda: reason(running, "Restarting") == "RestartRefused", "the refusal", 60)
     assert "there is no component nobody" in running.condition("Restarting")["message"]
-    until(lambda: running.events("RestartRefused"), "an event", 30)
+    until(lambda: running.events("RestartRefused"), "an event", 60)
 
 
 def test_what_kubectl_rollout_restart_writes_is_left_alone(running: Any) -> None:
@@ -69,15 +69,15 @@ def test_what_kubectl_rollout_restart_writes_is_left_alone(running: Any) -> None
     running.api.merge(path, {"spec": {"template": {"metadata": {"annotations": {theirs: now()}}}}})
     running.change({"metadata": {"annotations": {"chatcluster.dev/restart-gateway": now()}}})
     roll_out(running, "gateway")
-    until(lambda: stamped(running) == ["gateway"], "a restart of ours", 30)
+    until(lambda: stamped(running) == ["gateway"], "a restart of ours", 60)
     assert theirs in running.child("Deployment", "demo-gateway")["spec"]["template"]["metadata"]["annotations"]
 
 
 def test_one_operation_waits_for_another(running: Any) -> None:
     running.change({"spec": {"version": running.namespace}})
-    until(lambda: jobs(running, renewed=True, contract=False).keys() == SCHEMAS, "the Jobs", 30)
+    until(lambda: jobs(running, renewed=True, contract=False).keys() == SCHEMAS, "the Jobs", 60)
     running.change({"metadata": {"annotations": {"chatcluster.dev/restart-edge": now()}}})
-    until(lambda: reason(running, "Restarting") == "AnotherOperation", "the condition Restarting", 30)
+    until(lambda: reason(running, "Restarting") == "AnotherOperation", "the condition Restarting", 60)
     assert stamped(running) == []
 
 
@@ -89,16 +89,16 @@ def test_jobs_are_made_anew_when_what_they_say_changes_and_sleep_with_the_rest(r
     def names() -> dict[str, str]:
         return {name: item["metadata"]["name"] for name, item in jobs(running, renewed=False, contract=True).items()}
 
-    until(lambda: names().keys() == SCHEMAS and names()["user"] != before["user"], "another Job", 30)
+    until(lambda: names().keys() == SCHEMAS and names()["user"] != before["user"], "another Job", 60)
     assert {name: names()[name] for name in ("gateway", "notification")} == {
         name: before[name] for name in ("gateway", "notification")
     }
-    until(lambda: running.child("Job", before["user"]) is None, "the one before to go", 30)
+    until(lambda: running.child("Job", before["user"]) is None, "the one before to go", 60)
     assert reason(running, "SchemaMigrated") == "Migrating"
     end_jobs(running)
-    until(lambda: reason(running, "SchemaMigrated") == "UpToDate", "the condition SchemaMigrated", 30)
+    until(lambda: reason(running, "SchemaMigrated") == "UpToDate", "the condition SchemaMigrated", 60)
 
     running.change({"spec": {"hibernated": True}})
-    until(lambda: not [key for key in running.children() if key[0] == "Job"], "no Job", 30)
+    until(lambda: not [key for key in running.children() if key[0] == "Job"], "no Job", 60)
     running.change({"spec": {"hibernated": False}})
     until(lambda: running.run_everything() or names().keys() == SCHEMAS, "the Jobs again", 30, every=1.0)

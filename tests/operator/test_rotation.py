@@ -19,9 +19,9 @@ PAST = "2026-01-01T00:00:00Z"
 def running(room: Any) -> Any:
     """A room whose ChatCluster runs."""
     room.create()
-    until(room.settled, "everything applied", 30)
+    until(room.settled, "everything applied", 60)
     room.run_everything()
-    until(lambda: (room.get()["status"] or {}).get("version") == install.RELEASE, "the version that runs", 30)
+    until(lambda: (room.get()["status"] or {}).get("version") == install.RELEASE, "the version that runs", 60)
     return room
 
 
@@ -54,7 +54,7 @@ def test_passwords_overlap_across_a_restart_of_the_operator(running: Any, operat
     before = secret(running, "credentials")
     stores = {name: checksum(running, "StatefulSet", name) for name in STORES}
     ask(running, ROTATE_CREDENTIALS)
-    until(lambda: rotation(running).get("step") == TURNS[0], "the first turn", 30)
+    until(lambda: rotation(running).get("step") == TURNS[0], "the first turn", 60)
     both = secret(running, "credentials")
     assert both["redis_user_password"] == before["redis_user_password"]
     coming = both["redis_user_password.next"]
@@ -66,7 +66,7 @@ def test_passwords_overlap_across_a_restart_of_the_operator(running: Any, operat
 
     operator.program.stop()
     operator.program.start()
-    until(lambda: operator.leading, "the operator to lead again", 30)
+    until(lambda: operator.leading, "the operator to lead again", 60)
     assert secret(running, "credentials") == both
     take_turns(running, "Rolling")
     until(lambda: not rotation(running), "the end", 40)
@@ -87,12 +87,12 @@ def test_passwords_overlap_across_a_restart_of_the_operator(running: Any, operat
 def test_keys_are_known_before_they_are_used_and_used_until_they_expire(running: Any) -> None:
     env = [{"name": "CHAT_ACCESS_TOKEN_SECONDS", "value": "30"}]
     running.change({"spec": {"services": {"user": {"env": env}}}})
-    until(running.settled, "everything applied", 30)
+    until(running.settled, "everything applied", 60)
     running.run_everything()
-    until(lambda: running.condition("Progressing")["status"] == "False", "rest", 30)
+    until(lambda: running.condition("Progressing")["status"] == "False", "rest", 60)
     before = secret(running, "credentials")
     ask(running, ROTATE_TOKEN_KEY)
-    until(lambda: rotation(running).get("phase") == "Publishing", "the first pass", 30)
+    until(lambda: rotation(running).get("phase") == "Publishing", "the first pass", 60)
     assert len(json.loads(running.child("ConfigMap", "demo-jwks")["data"]["jwks.json"])["keys"]) == 2
     take_turns(running, "Publishing")
     assert secret(running, "user")["token_key.pem"] == before["token_key"]
@@ -112,7 +112,7 @@ def test_keys_are_known_before_they_are_used_and_used_until_they_expire(running:
 
 def test_a_service_that_does_not_become_ready_takes_it_back(running: Any) -> None:
     running.change({"spec": {"upgrade": {"stepTimeoutSeconds": 10}}})
-    until(running.settled, "everything applied", 30)
+    until(running.settled, "everything applied", 60)
     before = secret(running, "credentials")
     ask(running, ROTATE_CREDENTIALS)
     until(lambda: rotation(running).get("phase") == "RollingBack", "it to be taken back", 60)

@@ -15,7 +15,7 @@ def test_a_restarted_operator_reads_each_chatcluster_and_writes_nothing(room: Ro
 
     operator.program.stop()
     operator.program.start()
-    until(lambda: operator.leading, "the operator to lead again", 30)
+    until(lambda: operator.leading, "the operator to lead again", 60)
     looks = "chatcluster_operator_reconciles_total"
     until(lambda: operator.metric(looks, result="ok") >= operator.metric("chatcluster_operator_workers"), "a look", 60)
 

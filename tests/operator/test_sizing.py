@@ -61,7 +61,7 @@ def test_replicas_that_an_autoscaler_sets_stay(room: Any) -> None:
     path = KINDS["Deployment"].path(room.namespace, "demo-message")
     room.api.merge(f"{path}/scale", {"spec": {"replicas": 4}})
     room.change({"spec": {"services": {"message": {"autoscaling": {"maxReplicas": 9}}}}})
-    until(lambda: scaler(room, "message")["maxReplicas"] == 9, "the new bound", 30)
+    until(lambda: scaler(room, "message")["maxReplicas"] == 9, "the new bound", 60)
     assert room.api.get(path)["spec"]["replicas"] == 4
 
 
@@ -103,15 +103,15 @@ def test_keda_is_used_once_it_is_there(room: Any, keda: Callable[[], None]) -> N
     keda()
     path = KINDS["ScaledObject"].path(room.namespace, "demo-message")
     until(lambda: room.condition("ScalesOnSockets").get("status") == "True", "KEDA to be noticed", SERVED_SECONDS)
-    until(lambda: room.api.get(path), "the ScaledObject", 30)
+    until(lambda: room.api.get(path), "the ScaledObject", 60)
     spec = room.api.get(path)["spec"]
     assert [trigger["type"] for trigger in spec["triggers"]] == ["cpu", "metrics-api"]
     assert spec["scaleTargetRef"]["name"] == "demo-message"
-    until(lambda: scaler(room, "message") is None, "the operator's own autoscaler to go", 30)
-    until(room.settled, "everything applied", 30)
+    until(lambda: scaler(room, "message") is None, "the operator's own autoscaler to go", 60)
+    until(room.settled, "everything applied", 60)
 
     room.api.delete(path)
-    until(lambda: room.api.get(path), "the ScaledObject to be put back", 30)
+    until(lambda: room.api.get(path), "the ScaledObject to be put back", 60)
     room.change({"spec": {"services": {"message": {"autoscaling": None}}}})
-    until(lambda: room.api.get(path) is None, "the ScaledObject to go", 30)
+    until(lambda: room.api.get(path) is None, "the ScaledObject to go", 60)
     assert scaler(room, "message")

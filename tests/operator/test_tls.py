@@ -94,16 +94,16 @@ def test_a_certificate_near_its_end_is_renewed_and_no_pod_is_rolled(secured: Any
     authority = pair_of(secured.child("Secret", "demo-edge-ca")["data"])
     old = make_leaf(check(leaf(secured)).names, authority, now=NOW - 75 * DAY)
     secured.change({"spec": {"paused": True}})
-    until(lambda: secured.condition("Paused").get("status") == "True", "the pause", 20)
+    until(lambda: secured.condition("Paused").get("status") == "True", "the pause", 60)
     secured.api.merge(KINDS["Secret"].path(secured.namespace, "demo-edge-tls"), {"data": pair_data(old)})
     assert "while spec.paused is true" in ready(secured, "CertificateExpiring")["message"]
 
     secured.change({"spec": {"paused": False}})
-    until(lambda: check(leaf(secured)).not_after > NOW + 80 * DAY, "a new certificate", 30)
+    until(lambda: check(leaf(secured)).not_after > NOW + 80 * DAY, "a new certificate", 60)
     assert check(leaf(secured)).authority == check(authority).identity
     assert leaf(secured).key != old.key, "with a key of its own"
     assert secured.child("Deployment", "demo-edge")["metadata"]["generation"] == generation
-    until(lambda: secured.events("CertificateRenewed"), "an event that says so", 10)
+    until(lambda: secured.events("CertificateRenewed"), "an event that says so", 60)
 
 
 @pytest.mark.parametrize("name", ["demo-edge-tls", "demo-edge-ca"])
@@ -111,7 +111,7 @@ def test_what_is_deleted_or_spoilt_by_hand_is_mended(secured: Any, name: str) ->
     path = KINDS["Secret"].path(secured.namespace, name)
     before = secured.child("Secret", name)["data"]
     secured.api.delete(path)
-    until(lambda: (secured.child("Secret", name) or {}).get("data") == before, "the same values", 10)
+    until(lambda: (secured.child("Secret", name) or {}).get("data") == before, "the same values", 60)
     secured.api.merge(path, {"data": {"tls.key": base64.b64encode(b"spoilt").decode()}})
 
     def mended() -> bool:
@@ -122,7 +122,7 @@ def test_what_is_deleted_or_spoilt_by_hand_is_mended(secured: Any, name: str) ->
         spoilt = base64.b64decode(secured.child("Secret", name)["data"]["tls.key"]) == b"spoilt"
         return not spoilt and mended()
 
-    until(usable, "values that fit each other", 20)
+    until(usable, "values that fit each other", 60)
 
 
 def test_a_new_authority_is_published_before_it_signs(secured: Any) -> None:
@@ -130,7 +130,7 @@ def test_a_new_authority_is_published_before_it_signs(secured: Any) -> None:
     old = make_authority("demo-edge", now=made)
     signed = make_leaf(check(leaf(secured)).names, old, now=NOW)
     secured.change({"spec": {"paused": True}})
-    until(lambda: secured.condition("Paused").get("status") == "True", "the pause", 20)
+    until(lambda: secured.condition("Paused").get("status") == "True", "the pause", 60)
     for name, data in (("demo-edge-ca", encoded(authorities_data([old]))), ("demo-edge-tls", pair_data(signed))):
         secured.api.merge(KINDS["Secret"].path(secured.namespace, name), {"data": data})
     secured.change({"spec": {"paused": False}})
@@ -138,16 +138,16 @@ def test_a_new_authority_is_published_before_it_signs(secured: Any) -> None:
     def published() -> str:
         return secured.child("ConfigMap", "demo-edge-ca")["data"]["ca.crt"]
 
-    until(lambda: published().count("BEGIN CERTIFICATE") == 2, "both authorities to be published", 30)
+    until(lambda: published().count("BEGIN CERTIFICATE") == 2, "both authorities to be published", 60)
     assert old.certificate in published()
     assert check(leaf(secured)).authority == check(old).identity, "the new one signs nothing yet"
 
 
 def test_without_tls_what_was_made_for_it_goes(secured: Any) -> None:
     secured.change({"spec": {"edge": {"tls": None}}})
-    until(lambda: secured.child("Secret", "demo-edge-ca") is None, "the authority to be removed", 30)
-    until(lambda: secured.child("Secret", "demo-edge-tls") is None, "the certificate to be removed", 10)
-    until(lambda: not secured.condition("CertificateReady"), "the condition to go", 10)
+    until(lambda: secured.child("Secret", "demo-edge-ca") is None, "the authority to be removed", 60)
+    until(lambda: secured.child("Secret", "demo-edge-tls") is None, "the certificate to be removed", 60)
+    until(lambda: not secured.condition("CertificateReady"), "the condition to go", 60)
 
 
 def test_a_certificate_of_the_users_is_watched_for_its_end(room: Any) -> None:
@@ -157,7 +157,7 @@ def test_a_certificate_of_the_users_is_watched_for_its_end(room: Any) -> None:
 
     put(room, "mine", brought(left=10))
     assert ready(room, "CertificateExpiring")["status"] == "True"
-    until(lambda: room.events("CertificateExpiring"), "an event that says so", 10)
+    until(lambda: room.events("CertificateExpiring"), "an event that says so", 60)
 
     # A change of the spec is one of the things that have Secrets read again.
     put(room, "mine", brought())
@@ -180,7 +180,7 @@ def test_an_ingress_is_made_and_removed(room: Any) -> None:
     spec = room.child("Ingress", "demo-edge")["spec"]
     assert spec["tls"] == [{"hosts": [HOST], "secretName": "demo-edge-tls"}]
     room.change({"spec": {"edge": {"ingress": None}}})
-    until(lambda: room.child("Ingress", "demo-edge") is None, "the Ingress to be removed", 30)
+    until(lambda: room.child("Ingress", "demo-edge") is None, "the Ingress to be removed", 60)
 
 
 def test_a_proxy_of_the_users_own_takes_the_edges_place(room: Any) -> None:
@@ -188,7 +188,7 @@ def test_a_proxy_of_the_users_own_takes_the_edges_place(room: Any) -> None:
     until(room.settled, "everything applied", 60)
     peer = {"podSelector": {"matchLabels": {"app": "envoy"}}}
     room.change({"spec": {"edge": {"host": HOST, "external": {"peers": [peer]}}}})
-    until(lambda: room.child("Deployment", "demo-edge") is None, "the edge to be removed", 30)
+    until(lambda: room.child("Deployment", "demo-edge") is None, "the edge to be removed", 60)
     rules = room.child("NetworkPolicy", "demo-message")["spec"]["ingress"]
     assert any(peer in rule.get("from", []) for rule in rules)
 
@@ -234,15 +234,15 @@ def test_cert_manager_is_used_once_it_is_there(room: Any, definitions: Callable[
     room.api.merge(
         f"{path}/status", {"status": {"conditions": [{**condition, "lastTransitionTime": "2026-01-01T00:00:00Z"}]}}
     )
-    until(lambda: "DNS challenge" in ready(room, "Issuing")["message"], "cert-manager's own words", 20)
+    until(lambda: "DNS challenge" in ready(room, "Issuing")["message"], "cert-manager's own words", 60)
 
     # As cert-manager does it.
     put(room, spec["secretName"], brought(), labels=spec["secretTemplate"]["labels"])
     assert "renewed by cert-manager" in ready(room, "Valid")["message"]
     first = room.condition("CertificateReady")["message"]
     put(room, spec["secretName"], brought(left=80), labels=spec["secretTemplate"]["labels"])
-    until(lambda: room.condition("CertificateReady")["message"] != first, "the renewed one to be noticed", 20)
+    until(lambda: room.condition("CertificateReady")["message"] != first, "the renewed one to be noticed", 60)
 
     room.change({"spec": {"edge": {"tls": {"issuer": None}}}})
-    until(lambda: room.api.get(path) is None, "the Certificate to be removed", 30)
+    until(lambda: room.api.get(path) is None, "the Certificate to be removed", 60)
     assert room.child("Secret", spec["secretName"]), "cert-manager's Secret is not the operator's to remove"

@@ -21,7 +21,7 @@ def running(room: Any) -> Any:
 
 def widened(room: Any) -> None:
     """The migrations of the second release run, before anything else."""
-    until(lambda: jobs(room, renewed=True, contract=False).keys() == SCHEMAS, "the Jobs that widen the schemas", 30)
+    until(lambda: jobs(room, renewed=True, contract=False).keys() == SCHEMAS, "the Jobs that widen the schemas", 60)
     assert renewed(room) == []
     end_jobs(room)
 
@@ -32,8 +32,8 @@ def test_one_component_after_the_other_across_a_restart_of_the_operator(running:
     widened(running)
     assert not jobs(running, renewed=False, contract=True), "those of the release before are removed"
     for place, component in enumerate(ORDER):
-        until(lambda place=place: renewed(running) == list(ORDER[: place + 1]), f"the turn of {component}", 30)
-        until(lambda: reason(running) == "RollingOut", "the condition Upgrading", 30)
+        until(lambda place=place: renewed(running) == list(ORDER[: place + 1]), f"the turn of {component}", 60)
+        until(lambda: reason(running) == "RollingOut", "the condition Upgrading", 60)
         assert not jobs(running, renewed=True, contract=True)
         if component == "redis":
             operator.program.stop()
@@ -41,12 +41,12 @@ def test_one_component_after_the_other_across_a_restart_of_the_operator(running:
             until(lambda: operator.leading, "the operator to lead again", 60)
             assert renewed(running) == list(ORDER[: place + 1])
         roll_out(running, component)
-    until(lambda: jobs(running, renewed=True, contract=True).keys() == SCHEMAS, "the Jobs that narrow them", 30)
+    until(lambda: jobs(running, renewed=True, contract=True).keys() == SCHEMAS, "the Jobs that narrow them", 60)
     # Nobody is taken back any more, and it says what it is at.
     assert running.get()["status"]["version"] == running.namespace
     assert reason(running) == "Contracting"
     end_jobs(running)
-    until(lambda: reason(running) == "Settled", "the end", 30)
+    until(lambda: reason(running) == "Settled", "the end", 60)
     assert "operation" not in running.get()["status"]
     assert running.condition("SchemaMigrated")["status"] == "True"
 
@@ -54,9 +54,9 @@ def test_one_component_after_the_other_across_a_restart_of_the_operator(running:
 def test_a_component_that_does_not_become_ready_takes_everything_back_in_the_opposite_order(running: Any) -> None:
     running.change({"spec": {"version": running.namespace, "upgrade": {"stepTimeoutSeconds": 10}}})
     widened(running)
-    until(lambda: renewed(running) == ["postgres"], "the first step", 30)
+    until(lambda: renewed(running) == ["postgres"], "the first step", 60)
     roll_out(running, "postgres")
-    until(lambda: len(renewed(running)) == 2, "the second step", 30)
+    until(lambda: len(renewed(running)) == 2, "the second step", 60)
     # It never becomes ready; ten seconds later the operator takes it back, and once it is well the one before it.
     until(lambda: renewed(running) == ["postgres"], "the second one back", 60)
     until(lambda: running.run_everything() or renewed(running) == [], "everything back", 60)
@@ -67,12 +67,12 @@ def test_a_component_that_does_not_become_ready_takes_everything_back_in_the_opp
     assert running.get()["status"]["version"] == install.RELEASE
 
     running.change({"spec": {"version": install.RELEASE}})
-    until(lambda: reason(running) == "Settled", "the failure to be over", 30)
+    until(lambda: reason(running) == "Settled", "the failure to be over", 60)
 
 
 def test_a_migration_that_fails_stops_the_upgrade_before_anything_else(running: Any) -> None:
     running.change({"spec": {"version": running.namespace}})
-    until(lambda: jobs(running, renewed=True, contract=False).keys() == SCHEMAS, "the Jobs", 30)
+    until(lambda: jobs(running, renewed=True, contract=False).keys() == SCHEMAS, "the Jobs", 60)
     job = jobs(running, renewed=True, contract=False)["gateway"]
     # Its pod says why.
     pod = {
@@ -85,7 +85,7 @@ def test_a_migration_that_fails_stops_the_upgrade_before_anything_else(running: 
     container = {"name": "migrate", "state": ended, "image": "x", "imageID": "", "ready": False, "restartCount": 0}
     running.api.merge(f"{pods}/migrating/status", {"status": {"phase": "Failed", "containerStatuses": [container]}})
     rollouts.end_job(running, job, failed="Job has reached the specified backoff limit")
-    until(lambda: reason(running) == "UpgradeFailed", "the condition Upgrading", 30)
+    until(lambda: reason(running) == "UpgradeFailed", "the condition Upgrading", 60)
     said = running.condition("Upgrading")["message"]
     assert "relation people is locked" in said
     assert f"kubectl logs -n {running.namespace} migrating" in said
@@ -99,7 +99,7 @@ def test_a_migration_that_fails_stops_the_upgrade_before_anything_else(running: 
 def test_what_keeps_an_upgrade_from_beginning_is_a_condition(running: Any) -> None:
     def waits(patch: Any, why: str) -> str:
         running.change(patch)
-        until(lambda: reason(running) == why, f"the reason {why}", 30)
+        until(lambda: reason(running) == why, f"the reason {why}", 60)
         assert running.get()["status"]["version"] == install.RELEASE
         assert renewed(running) == []
         return running.condition("Upgrading")["message"]
@@ -115,11 +115,11 @@ def test_what_keeps_an_upgrade_from_beginning_is_a_condition(running: Any) -> No
     assert "whenUnhealthy" in waits({"spec": {"hibernated": False}}, "Unhealthy")
     until(lambda: running.run_everything() or reason(running) == "RollingOut", "the beginning", 60, every=1.0)
     widened(running)
-    until(lambda: renewed(running) == ["postgres"], "the first step", 30)
+    until(lambda: renewed(running) == ["postgres"], "the first step", 60)
 
 
 def test_a_release_that_nobody_knows_is_waited_for(running: Any) -> None:
     running.change({"spec": {"version": "9.9.9"}})
-    until(lambda: reason(running) == "ReleaseUnknown", "the condition Upgrading", 30)
+    until(lambda: reason(running) == "ReleaseUnknown", "the condition Upgrading", 60)
     assert running.condition("ConfigurationValid")["reason"] == "ReleaseUnknown"
     assert renewed(running) == []

@@ -268,7 +268,7 @@ def running(folder: Path, *, nodes: int = 0) -> Iterator[ControlPlane]:
         plane.stop()
 
 
-def until(found: Callable[[], Any], what: str, seconds: float = 10.0, every: float = 0.05) -> Any:
+def until(found: Callable[[], Any], what: str, seconds: float = 30.0, every: float = 0.05) -> Any:
     """Poll until `found` returns something true, and return it; AssertionError naming `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (result := found()):

@@ -211,6 +211,8 @@ def new_room(plane: ControlPlane) -> Iterator[Room]:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     namespace["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "restricted"}
     api.create("/api/v1/namespaces", namespace)
+    # Its controller makes the account that pods run as.
+    until(lambda: api.get(KINDS["ServiceAccount"].path(name, "default")), "the namespace's account", 60)
     yield Room(api, name)
     for item in api.items(CHATCLUSTER.path(name)):
         api.delete(CHATCLUSTER.path(name, item["metadata"]["name"]))
