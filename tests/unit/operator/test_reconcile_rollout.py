@@ -1,0 +1,39 @@
+"""What one look runs: migrations that have failed are tried again, after a while."""
+
+from dataclasses import replace
+
+from chatcluster_operator.decide import Child, Key, Snapshot
+from chatcluster_operator.decide.plan import Replace
+from chatcluster_operator.decide.snapshot import Job
+from chatcluster_operator.desired.types import Migrations
+from chatcluster_operator.reconcile.rollout import RETRY_SECONDS, choose, jobs_of
+
+FAILED_AT = 1_000
+FAILED = Job(failed="BackoffLimitExceeded", since=FAILED_AT)
+
+
+def test_a_failed_migration_is_left_alone_for_a_while_and_then_made_anew(chatcluster, inputs):
+    cluster = chatcluster().model_copy(update={"status": {"version": chatcluster().spec.version}})
+    given = inputs(cluster)
+    first, *others = jobs_of(cluster, given, Migrations(given.images, contract=True))
+    children = {key: child(Job(done=True)) for key in others} | {first: child(FAILED)}
+
+    def look(now: int):
+        catalogue = {cluster.spec.version: given.images}
+        return choose(cluster, Snapshot(children=children), catalogue, given, now=now)
+
+    early = look(FAILED_AT + RETRY_SECONDS - 1)
+    assert early.retry(FAILED_AT + RETRY_SECONDS - 1) == frozenset()
+    assert early.due == FAILED_AT + RETRY_SECONDS, "looked at then, though nothing changes"
+    late = look(FAILED_AT + RETRY_SECONDS)
+    assert late.retry(FAILED_AT + RETRY_SECONDS) == {first}
+    children[first] = child(Job(done=True))
+    assert look(FAILED_AT + RETRY_SECONDS).due is None
+
+
+def test_jobs_are_made_anew_with_their_pods():
+    assert not Replace(Key("Job", "demo-user-db-1"), "u").orphan
+
+
+def child(job: Job) -> Child:
+    return replace(Child("c", 1, "u", "demo", "f"), job=job)
