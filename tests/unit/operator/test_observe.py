@@ -143,6 +143,15 @@ def test_a_worker_is_woken_only_by_what_could_change_a_decision(second: Child, w
     assert cache.children(OWNER) == {KEY: kept}
 
 
+def test_a_secret_that_another_has_changed_wakes_although_no_field_of_it_is_ours() -> None:
+    wakes: list[Owner] = []
+    cache = Cache(wakes.append)
+    key = Key("Secret", "demo-edge-issued")
+    cache.put_child(OWNER, key, child(fields="", version=7))
+    cache.put_child(OWNER, key, child(fields="", version=8))
+    assert len(wakes) == 2
+
+
 def test_a_late_deletion_does_not_remove_the_successor() -> None:
     cache = Cache(lambda _: None)
     cache.put_child(OWNER, KEY, child(uid="new", version=9))

@@ -67,7 +67,8 @@ class Cache:
         if old is not None and old.uid == entry.uid and old.version >= entry.version:
             return
         entries[key] = entry
-        if old is None or _without_version(old) != _without_version(entry):
+        # A Secret is read by whoever uses it whenever its version is another.
+        if old is None or key.kind == "Secret" or _without_version(old) != _without_version(entry):
             self._changed(owner)
 
 
