@@ -14,7 +14,8 @@ RECONCILE_SECONDS: Final = Histogram(
 )
 RECONCILES: Final = Counter(
     "chatcluster_operator_reconciles_total",
-    "Looks at a ChatCluster, by result: ok, blocked (waits for a person), failed, standby.",
+    "Looks at a ChatCluster, by result: ok, unchanged (nothing to look at), blocked (waits for a person), "
+    "under_way, failed, standby, gone.",
     ["result"],
     registry=REGISTRY,
 )

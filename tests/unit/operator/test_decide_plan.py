@@ -20,7 +20,7 @@ from chatcluster_operator.decide import (
     Snapshot,
     plan,
 )
-from chatcluster_operator.decide.plan import fingerprints
+from chatcluster_operator.decide.plan import key_of, outlines
 
 UID = "11111111-1111-1111-1111-111111111111"
 OTHER = "22222222-2222-2222-2222-222222222222"
@@ -38,10 +38,11 @@ def child(**changes: Any) -> Child:
 
 
 def decide(snapshot: Snapshot, *manifests: dict[str, Any], **more: Any) -> Plan:
-    return plan(uid=UID, name="demo", manifests=fingerprints(manifests), snapshot=snapshot, **more)
+    whole = {key_of(item): item for item in manifests}
+    return plan(uid=UID, name="demo", wanted=outlines(manifests), manifest=whole.__getitem__, snapshot=snapshot, **more)
 
 
-[(_, DIGEST)] = fingerprints([manifest()])
+[(_, DIGEST, _)] = outlines([manifest()])
 
 
 @pytest.mark.parametrize(

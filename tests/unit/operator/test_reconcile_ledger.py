@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from chatcluster_operator.decide import Applied, Child, Key
+from chatcluster_operator.decide.plan import Wanted
 from chatcluster_operator.reconcile.ledger import mark, recall, unmarked
 
 KEY = Key("Service", "demo-user")
-MANIFEST = {"kind": "Service", "metadata": {"name": "demo-user"}}
 APPLIED = Applied(manifest="m", fields="f")
 
 
@@ -25,14 +25,14 @@ def status(given: str | None) -> dict[str, Any]:
     ("fingerprint", "fields", "known"), [("m", "f", True), ("other", "f", False), ("m", "changed", False)]
 )
 def test_a_mark_is_believed_for_what_it_was_made_of(fingerprint: str, fields: str, known: bool) -> None:
-    found = recall(status(mark(APPLIED, child())), [(MANIFEST, fingerprint)], {KEY: child(fields)})
+    found = recall(status(mark(APPLIED, child())), [Wanted(KEY, fingerprint, "")], {KEY: child(fields)})
     assert found == ({KEY: APPLIED} if known else {})
 
 
 def test_what_is_gone_or_was_never_marked_is_not_known() -> None:
-    assert recall(status(mark(APPLIED, child())), [(MANIFEST, "m")], {}) == {}
-    assert recall(status(None), [(MANIFEST, "m")], {KEY: child()}) == {}
-    assert recall({}, [(MANIFEST, "m")], {KEY: child()}) == {}
+    assert recall(status(mark(APPLIED, child())), [Wanted(KEY, "m", "")], {}) == {}
+    assert recall(status(None), [Wanted(KEY, "m", "")], {KEY: child()}) == {}
+    assert recall({}, [Wanted(KEY, "m", "")], {KEY: child()}) == {}
 
 
 def test_what_differs_from_what_was_applied_gets_no_mark() -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from chatcluster_operator.api import LABEL_COMPONENT, ChatCluster
 from chatcluster_operator.cli.diff import Change, changes, manifest_changes
 from chatcluster_operator.decide import Applied, Apply, Child, Delete, Key, Missing, Replace, Snapshot, plan
-from chatcluster_operator.decide.plan import fingerprints
+from chatcluster_operator.decide.plan import key_of, outlines
 from chatcluster_operator.decide.upgrade import ORDER
 from chatcluster_operator.desired import (
     Inputs,
@@ -108,13 +108,14 @@ def forecast(before: ChatCluster | None, after: ChatCluster, world: World) -> Fo
     )
     applied = {
         key: Applied(digest, world.children[key].fields)
-        for (manifest, digest) in fingerprints(old.values())
-        if (key := _key(manifest)) in world.children
+        for key, digest, _ in outlines(old.values())
+        if key in world.children
     }
     steps = plan(
         uid=after.uid,
         name=after.name,
-        manifests=fingerprints(new),
+        wanted=outlines(new),
+        manifest={key_of(item): item for item in new}.__getitem__,
         snapshot=Snapshot(children=world.children, applied=applied, missing=world.missing),
         keep={Key("Secret", credentials_name(after))},
         hibernating=False,

@@ -1,10 +1,10 @@
 """Which objects to apply and which to delete, so that the world becomes what the spec asks for."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from chatcluster_operator.api import LABEL_COMPONENT, STORES
 from chatcluster_operator.decide.ownership import owned
@@ -20,6 +20,14 @@ class Reason(StrEnum):
     """Somebody deleted it, or changed a field that is ours."""
     VERIFY = "verify"
     """This process has not applied it yet. Where nothing differs the server writes nothing."""
+
+
+class Wanted(NamedTuple):
+    """What is asked of a manifest to decide: a hundredth of its size, so that it can be kept."""
+
+    key: Key
+    digest: str
+    component: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,8 @@ def plan(
     *,
     uid: str,
     name: str,
-    manifests: Sequence[tuple[dict[str, Any], str]],
+    wanted: Sequence[Wanted],
+    manifest: Callable[[Key], dict[str, Any]],
     snapshot: Snapshot,
     inventory: Iterable[Key] = (),
     keep: Iterable[Key] = (),
@@ -93,7 +102,8 @@ def plan(
 ) -> Plan:
     """Compare what should be with what is.
 
-    `manifests` are pairs of a manifest and its digest. `inventory` lists what was made before; `keep` is never deleted.
+    `manifest` gives the whole of what is `wanted`, and is asked for what is to be applied alone. `inventory` lists what
+    was made before; `keep` is never deleted.
     `immutable`: objects that the API server takes as their manifest of this digest says only if they are made anew.
     `retry`: Jobs that have failed and are to be made anew.
     `hibernating`: stores go to sleep after those who use them, so that these can end their work.
@@ -107,12 +117,9 @@ def plan(
     steps: list[Step] = []
     taken: list[Key] = []
     held: list[Key] = []
-    wanted: set[Key] = set()
-    for manifest, fingerprint in manifests:
-        key = Key(manifest["kind"], manifest["metadata"]["name"])
-        wanted.add(key)
+    for key, fingerprint, component in wanted:
         child = snapshot.children.get(key)
-        if child is None and key.kind == "StatefulSet" and _component(manifest) in blocked:
+        if child is None and key.kind == "StatefulSet" and component in blocked:
             held.append(key)
         elif in_use and child is not None and key.kind == "StatefulSet":
             awake.append(key)
@@ -125,8 +132,8 @@ def plan(
         else:
             reason = _reason(key, fingerprint, snapshot)
             if reason is not None:
-                steps.append(Apply(key, manifest, fingerprint, reason, known=child is not None))
-    steps.extend(_prune(snapshot, wanted | kept, inventory, uid=uid))
+                steps.append(Apply(key, manifest(key), fingerprint, reason, known=child is not None))
+    steps.extend(_prune(snapshot, {item.key for item in wanted} | kept, inventory, uid=uid))
     return Plan(tuple(steps), tuple(taken), tuple(held), tuple(awake), tuple(leaving))
 
 
@@ -151,10 +158,14 @@ def _prune(snapshot: Snapshot, keep: AbstractSet[Key], inventory: Iterable[Key],
             yield Delete(key, None)
 
 
-def _component(manifest: Mapping[str, Any]) -> str | None:
-    return manifest["metadata"].get("labels", {}).get(LABEL_COMPONENT)
+def key_of(manifest: Mapping[str, Any]) -> Key:
+    """The object that a manifest is of."""
+    return Key(manifest["kind"], manifest["metadata"]["name"])
 
 
-def fingerprints(manifests: Iterable[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
-    """Each manifest with its digest, as `plan` takes them."""
-    return [(manifest, digest(manifest)) for manifest in manifests]
+def outlines(manifests: Iterable[Mapping[str, Any]]) -> list[Wanted]:
+    """What `plan` asks of each manifest."""
+    return [
+        Wanted(key_of(item), digest(item), item["metadata"].get("labels", {}).get(LABEL_COMPONENT, ""))
+        for item in manifests
+    ]

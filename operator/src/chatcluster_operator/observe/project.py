@@ -1,5 +1,6 @@
 """From an API object to the few values that decisions rest on; the rest is let go at once, so memory stays small."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -29,9 +30,10 @@ def child_of(body: Mapping[str, Any], kind: str) -> Child:
     return Child(
         uid=metadata["uid"],
         version=int(metadata["resourceVersion"]),
-        controller=next((item["uid"] for item in references if item.get("controller")), None),
-        instance=metadata.get("labels", {}).get(LABEL_INSTANCE),
-        fields=fields_digest(body),
+        # Each of these is the same for many objects, of which there may be a hundred thousand.
+        controller=next((sys.intern(item["uid"]) for item in references if item.get("controller")), None),
+        instance=sys.intern(metadata.get("labels", {}).get(LABEL_INSTANCE, "")) or None,
+        fields=sys.intern(fields_digest(body)),
         deleting="deletionTimestamp" in metadata,
         said=_said(body) if kind == "Certificate" else "",
         workload=_workload(body) if kind in {"Deployment", "StatefulSet"} and "spec" in body else None,
@@ -103,7 +105,7 @@ def pod_of(body: Mapping[str, Any]) -> Pod:
     return Pod(
         uid=metadata["uid"],
         version=int(metadata["resourceVersion"]),
-        component=metadata.get("labels", {}).get(LABEL_COMPONENT, ""),
+        component=sys.intern(metadata.get("labels", {}).get(LABEL_COMPONENT, "")),
         ready="deletionTimestamp" not in metadata
         and any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions", [])),
         address=str(status.get("podIP", "")),

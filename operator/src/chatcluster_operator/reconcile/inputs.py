@@ -12,7 +12,7 @@ from chatcluster_operator.api import ChatCluster, Operation, Rotated, Rotation
 from chatcluster_operator.decide import Failure, Key, Missing, Snapshot, Wait, Work
 from chatcluster_operator.decide.certificates import CertificateFacts
 from chatcluster_operator.decide.restart import Restarts
-from chatcluster_operator.desired import Inputs, components, credentials_name, required
+from chatcluster_operator.desired import Inputs, Reference, components, credentials_name, required
 from chatcluster_operator.observe import Observer, Owner, References
 from chatcluster_operator.reconcile.certificates import Keeper, Kept
 from chatcluster_operator.reconcile.credentials import Vault
@@ -69,6 +69,7 @@ class Gatherer:
         self._wall_clock = wall_clock
         self._vault = Vault(observer, owner)
         self._keeper = Keeper(observer, owner, clock=wall_clock)
+        self._required: list[Reference] = []
         self._references = References()
         self._looked_up: tuple[int, Mapping[str, Mapping[str, str]], float] | None = None
 
@@ -113,13 +114,18 @@ class Gatherer:
             due=min((at for at in times if at is not None), default=None),
         )
 
+    async def unchanged(self) -> bool:
+        """Whether all that the spec refers to is as it was last seen. Raises what `kube.Client` raises."""
+        return await self._observer.references(self._owner, self._required) == self._references
+
     async def _look_up(self, cluster: ChatCluster) -> References:
         catalogue, now = self._observer.catalogue, self._clock()
         if self._looked_up is not None:
             generation, seen, when = self._looked_up
             if generation == cluster.generation and seen is catalogue and now - when < LOOK_UP_SECONDS:
                 return self._references
-        self._references = await self._observer.references(self._owner, required(cluster))
+        self._required = required(cluster)
+        self._references = await self._observer.references(self._owner, self._required)
         self._looked_up = (cluster.generation, catalogue, now)
         return self._references
 

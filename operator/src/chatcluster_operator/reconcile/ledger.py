@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from chatcluster_operator.decide import Applied, Child, Key
+from chatcluster_operator.decide.plan import Wanted
 from chatcluster_operator.decide.snapshot import digest
-from chatcluster_operator.desired import Manifest
 
 
 def mark(applied: Applied | None, child: Child) -> str | None:
@@ -18,14 +18,11 @@ def mark(applied: Applied | None, child: Child) -> str | None:
     return None if applied is None or applied.fields != child.fields else digest([applied.manifest, applied.fields])
 
 
-def recall(
-    status: Mapping[str, Any], wanted: Iterable[tuple[Manifest, str]], children: Mapping[Key, Child]
-) -> dict[Key, Applied]:
+def recall(status: Mapping[str, Any], wanted: Iterable[Wanted], children: Mapping[Key, Child]) -> dict[Key, Applied]:
     """What needs no look, by the marks in `status`: each of `wanted` that is still as another process applied it."""
     marks = {_key(item): item.get("mark") for item in status.get("inventory", [])}
     known: dict[Key, Applied] = {}
-    for manifest, fingerprint in wanted:
-        key = Key(manifest["kind"], manifest["metadata"]["name"])
+    for key, fingerprint, _ in wanted:
         child = children.get(key)
         if child is not None and marks.get(key) == digest([fingerprint, child.fields]):
             known[key] = Applied(fingerprint, child.fields)

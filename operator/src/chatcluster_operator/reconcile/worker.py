@@ -7,6 +7,7 @@ memory is needed for the outcome: it is there to make a look at a settled ChatCl
 import asyncio
 import random
 import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -32,7 +33,7 @@ from chatcluster_operator.decide import (
     refused,
     report,
 )
-from chatcluster_operator.decide.plan import fingerprints
+from chatcluster_operator.decide.plan import Wanted, key_of, outlines
 from chatcluster_operator.desired import Inputs, Manifest, components, credentials_name, manifests, public_url
 from chatcluster_operator.kube import KINDS, ApiError, Object
 from chatcluster_operator.kube.client import CONNECTION_ERRORS
@@ -44,6 +45,8 @@ SETTLE: Final = 0.1
 """Seconds between waking and looking: a change rarely comes alone."""
 SPACING_AFTER_FAILURE: Final = 1.0
 """Least seconds between a failed look and the next, however often the worker is woken."""
+WHOLE_LOOK: Final = (480.0, 720.0)
+"""Seconds after which a settled ChatCluster is looked at as a whole although nothing has changed. Only the time has."""
 BLOCKED_RETRY: Final = (5.0, 8.0)
 """Seconds between looks while a person must mend something that is not watched, or a step's time runs."""
 PASS_TIMEOUT: Final = 120.0
@@ -89,7 +92,8 @@ class Worker:
         self._applied: dict[Key, Applied] = {}
         self._recalled = False
         self._immutable: dict[Key, str] = {}
-        self._made: tuple[tuple[int, Inputs], list[tuple[Manifest, str]]] | None = None
+        self._outlined: tuple[tuple[int, Inputs], list[Wanted]] | None = None
+        self._settled_until = 0.0
         self._backoff = Backoff(first=1.0, cap=60.0)
         self._due: int | None = None
         self._woken = asyncio.Event()
@@ -122,6 +126,7 @@ class Worker:
         """Trust nothing that this process applied: another replica has led, or leads."""
         self._applied.clear()
         self._recalled = False
+        self._settled_until = 0.0
 
     async def run(self) -> None:
         """Look, and wait, until the ChatCluster is gone."""
@@ -140,13 +145,34 @@ class Worker:
                 await asyncio.sleep(spacing)
             except TimeoutError:
                 self._woken_at = time.monotonic()
+            if not self._woken.is_set() and await self._unchanged():
+                metrics.RECONCILES.labels("unchanged").inc()
+                delay, spacing = self._pause(Result.OK)
+                continue
             async with self._limit:
                 metrics.QUEUE_SECONDS.observe(time.monotonic() - self._woken_at)
                 self._woken.clear()
                 result = await self._look()
             if result is Result.GONE:
                 return
+            until = time.monotonic() + random.uniform(*WHOLE_LOOK)  # noqa: S311 - spreads load, guards nothing
+            self._settled_until = until if result is Result.OK else 0.0
             delay, spacing = self._pause(result)
+
+    async def _unchanged(self) -> bool:
+        """Whether a look would find what the last one found, which was all well.
+
+        Whatever is watched wakes the worker. So only what is not is asked here: what the user brings, the count of
+        sockets, and the time.
+        """
+        late = self._due is not None and time.time() >= self._due
+        if late or time.monotonic() >= self._settled_until:
+            return False
+        self._sockets.look(self._observer.cache.pods(self._owner))
+        try:
+            return await self._gatherer.unchanged()
+        except (ApiError, *CONNECTION_ERRORS):
+            return False
 
     def _pause(self, result: Result) -> tuple[float, float]:
         if result is Result.FAILED:
@@ -187,7 +213,7 @@ class Worker:
             return Result.OK
         gathered = await self._gatherer.gather(cluster)
         self._due = gathered.due
-        wanted = self._manifests(cluster, gathered.inputs)
+        wanted, manifest = self._wanted(cluster, gathered.inputs)
         if wanted and not self._recalled:
             await self._recall(wanted)
         inventory = {Key(item["kind"], item["name"]) for item in cluster.status.get("inventory", [])}
@@ -196,7 +222,8 @@ class Worker:
             intent = plan(
                 uid=cluster.uid,
                 name=cluster.name,
-                manifests=wanted,
+                wanted=wanted,
+                manifest=manifest,
                 snapshot=self._observer.snapshot(self._owner, applied=self._applied, missing=gathered.missing),
                 inventory={key for key in inventory if key.kind in KINDS},
                 keep={Key("Secret", credentials_name(cluster))},
@@ -218,14 +245,13 @@ class Worker:
             self._remember(outcome)
         failures = (*gathered.failures, *outcome.failures)
         after = self._observer.snapshot(self._owner, applied=self._applied, missing=gathered.missing)
-        keys = [Key(manifest["kind"], manifest["metadata"]["name"]) for manifest, _ in wanted]
         facts = Facts(
             cluster=cluster,
             components=components(cluster),
             snapshot=after,
             plan=intent,
             failures=failures,
-            inventory=_inventory(cluster, keys, after, inventory, outcome),
+            inventory=_inventory(cluster, [item.key for item in wanted], after, inventory, outcome),
             release=gathered.release,
             operation=gathered.operation,
             restarts=gathered.restarts,
@@ -255,20 +281,35 @@ class Worker:
         if outcome.immutable:
             self.wake()
 
-    async def _recall(self, wanted: list[tuple[Manifest, str]]) -> None:
+    async def _recall(self, wanted: Sequence[Wanted]) -> None:
         """Once after coming to lead, take over what was applied before; from the server itself, as a watch may lag."""
         body = await self._observer.chatcluster(self._owner) or {}
         if body.get("metadata", {}).get("uid") == self.uid:
             self._applied |= recall(body.get("status", {}), wanted, self._observer.cache.children(self._owner))
         self._recalled = True
 
-    def _manifests(self, cluster: ChatCluster, inputs: Inputs | None) -> list[tuple[Manifest, str]]:
+    def _wanted(
+        self, cluster: ChatCluster, inputs: Inputs | None
+    ) -> tuple[Sequence[Wanted], Callable[[Key], Manifest]]:
+        """Outlines of the manifests, and what gives a whole one.
+
+        All manifests of a ChatCluster are larger than everything else that is kept of it. So only outlines are kept,
+        and the whole is made anew by the few looks that apply something.
+        """
+        made: dict[Key, Manifest] = {}
         if inputs is None:
-            return []
+            return [], made.__getitem__
+
+        def manifest(key: Key) -> Manifest:
+            if not made:
+                made.update({key_of(item): item for item in manifests(cluster, inputs)})
+            return made[key]
+
         made_from = (cluster.generation, inputs)
-        if self._made is None or self._made[0] != made_from:
-            self._made = (made_from, fingerprints(manifests(cluster, inputs)))
-        return self._made[1]
+        if self._outlined is None or self._outlined[0] != made_from:
+            made.update({key_of(item): item for item in manifests(cluster, inputs)})
+            self._outlined = (made_from, outlines(made.values()))
+        return self._outlined[1], manifest
 
     async def _still_wanted(self, cluster: ChatCluster) -> Result | None:
         """Before anything is written, make sure of the ChatCluster itself: an event may be late, or lost.
