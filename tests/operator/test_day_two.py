@@ -27,6 +27,8 @@ def test_paused_it_says_what_it_would_do_and_does_nothing(demo: Any) -> None:
 
 def test_hibernated_nothing_runs_and_awake_again_all_is_as_it_was(demo: Any) -> None:
     before = demo.contents()
+    # As its autoscaler would.
+    demo.api.merge(f"{KINDS['Deployment'].path(demo.namespace, 'demo-message')}/scale", {"spec": {"replicas": 5}})
     # A pod of the message service, as its Deployment's controller would make it; none runs here.
     template = demo.child("Deployment", "demo-message")["spec"]["template"]
     pod = {**template, "metadata": {**template["metadata"], "name": "demo-message-x"}}
@@ -49,11 +51,16 @@ def test_hibernated_nothing_runs_and_awake_again_all_is_as_it_was(demo: Any) -> 
     until(lambda: demo.condition("Hibernated").get("status") == "True", "the condition Hibernated")
     assert demo.child("Secret", "demo-credentials")
 
+    demo.run_everything()
     demo.change({"spec": {"hibernated": False}})
     until(lambda: demo.contents().keys() == before.keys(), "every object", 60)
     until(demo.settled, "everything applied", 60)
-    specs = {key: item.get("spec") for key, item in before.items() if key[0] in WORKLOADS}
-    assert {key: item.get("spec") for key, item in demo.contents().items() if key[0] in WORKLOADS} == specs
+    kinds = {*WORKLOADS, "HorizontalPodAutoscaler"}
+    specs = {key: item.get("spec") for key, item in before.items() if key[0] in kinds}
+    assert {key: item.get("spec") for key, item in demo.contents().items() if key[0] in kinds} == specs
+    written = demo.child("Deployment", "demo-message")["metadata"]["managedFields"]
+    ours = next(entry["fieldsV1"] for entry in written if entry["manager"] == "chatcluster-operator")
+    assert "f:replicas" not in ours["f:spec"], "the number of replicas is the autoscaler's again"
 
 
 def is_store(name: str) -> bool:

@@ -114,7 +114,8 @@ def _kept(
     entire = Migrations(images, contract=True)
     begun = all(key in snapshot.children for key in jobs_of(cluster, inputs, entire))
     settled = all(
-        (workload := workloads.get(name)) is None or (workload.rolled_out and workload.image == images[name])
+        (workload := workloads.get(name)) is None
+        or (workload.current and workload.updated >= workload.total and workload.image == images[name])
         for name in migrations.services(cluster)
     )
     return entire if begun or settled else Migrations(images, contract=False)
