@@ -73,7 +73,9 @@ class Reconciler:
         for worker, _ in self._workers.values():
             worker.forget()
         if leading:
-            self.wake_all()
+            # They take their turns in the order in which they are woken: those come first whom nobody has served yet.
+            for worker in sorted((worker for worker, _ in self._workers.values()), key=lambda item: not item.behind):
+                worker.wake()
 
     async def stop(self) -> None:
         """End all workers."""

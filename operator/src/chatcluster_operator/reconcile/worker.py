@@ -105,6 +105,11 @@ class Worker:
         """The ChatCluster's uid: another one of the same name needs a worker of its own."""
         return self._body["metadata"]["uid"]
 
+    @property
+    def behind(self) -> bool:
+        """Whether the latest spec has not been acted on."""
+        return self._body.get("status", {}).get("observedGeneration") != self._body["metadata"].get("generation")
+
     def see(self, body: Object) -> None:
         """The ChatCluster as an event brought it; one older than what is known is let go."""
         self._take(body)
