@@ -16,7 +16,7 @@ import ssl
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -135,6 +135,8 @@ class ControlPlane:
     folder: Path
     nodes: int = 0
     """Fake nodes, called `fake-0` and so on."""
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Further environment of the programs."""
     port: int = field(default_factory=free_port)
     _token: str = field(default_factory=lambda: secrets.token_hex(16))
     _programs: list[Program] = field(default_factory=list)
@@ -240,7 +242,8 @@ class ControlPlane:
 
     def _run(self, name: str, argv: list[str], ready: Callable[[], bool]) -> None:
         # An API server whose etcd has gone does not end when asked to.
-        self._programs.append(Program(name, argv, self.folder, ready, timeout=60, orphaned="KILL").start())
+        program = Program(name, argv, self.folder, ready, env=self.env, timeout=60, orphaned="KILL")
+        self._programs.append(program.start())
 
     def _ready(self) -> bool:
         if not self.ca.exists():
@@ -258,9 +261,9 @@ def _healthy(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, nodes: int = 0) -> Iterator[ControlPlane]:
+def running(folder: Path, *, nodes: int = 0, env: Mapping[str, str] | None = None) -> Iterator[ControlPlane]:
     """A control plane for as long as the block lasts."""
-    plane = ControlPlane(folder, nodes)
+    plane = ControlPlane(folder, nodes, env or {})
     try:
         plane.start()
         yield plane
