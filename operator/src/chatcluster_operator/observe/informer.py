@@ -20,9 +20,9 @@ from chatcluster_operator.kube.client import CONNECTION_ERRORS
 WATCH_SECONDS: Final = (240, 300)
 """How long one watch lasts, drawn anew each time so that those of all kinds do not end together."""
 
-SILENCE: Final = 75.0
-"""Seconds a watch may say nothing. The server sends a bookmark each minute: what is silent for longer is deaf, however
-sound its connection looks."""
+SILENCE: Final = 135.0
+"""Seconds a watch may say nothing. The server sends a bookmark each minute, a busy one some seconds late: a watch that
+missed two of them is deaf, however sound its connection looks."""
 RELIST_SECONDS: Final = 3600.0
 """A watch that never broke is replaced by a list this often: nothing that was missed, by whatever defect, stays so."""
 
