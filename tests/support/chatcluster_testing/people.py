@@ -85,6 +85,7 @@ class Device:
         self._lost = asyncio.Event()
         self._changed = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._refusal = "never refused"
         self._after_connect: list[Callable[[], Awaitable[None]]] = []
 
     async def open(self) -> Self:
@@ -187,6 +188,7 @@ class Device:
         client.on("message:new", self._on_message)
         client.on("*", self._on_event)
         client.on("disconnect", self._on_disconnect)
+        client.on("connect_error", self._on_refused)
         self._lost.clear()
         try:
             await client.connect(
@@ -216,7 +218,8 @@ class Device:
                 except (SocketIOError, aiohttp.ClientError, OSError, TimeoutError, Refused) as error:
                     final = isinstance(error, Refused) and error.problem.get("status", 500) < 500
                     if final or time.monotonic() - began > PATIENCE_SECONDS:
-                        raise
+                        waited = time.monotonic() - began
+                        raise ConnectionError(f"not connected after {waited:.0f} s; {self._refusal}") from error
                     await asyncio.sleep(min(0.1 * 2**attempt, 1.0) * (0.5 + secrets.randbelow(100) / 200))
             self.outages.append(time.monotonic() - began)
 
@@ -229,6 +232,9 @@ class Device:
             self.drained += 1
         self.events[event].append(data)
         self._changed.set()
+
+    def _on_refused(self, problem: object = None) -> None:
+        self._refusal = f"refused: {problem}"
 
     def _on_disconnect(self, *_reason: object) -> None:
         self._lost.set()
