@@ -37,8 +37,8 @@ def test_links_outlast_another_internal_token() -> None:
             internal_token=SecretStr(internal_token),
             link_key=SecretStr(link_key),
             kafka_bootstrap="kafka:9092",
-            database_url="postgresql+asyncpg://localhost/notification",
-            redis_url="redis://localhost",
+            database_url=SecretStr("postgresql+asyncpg://localhost/notification"),
+            redis_url=SecretStr("redis://localhost"),
             user_url="http://user",
             presence_url="http://presence",
         )

@@ -1,14 +1,18 @@
-"""Rotations: what follows from what, and that nothing used is ever refused whatever is interrupted when."""
+"""Rotations: what follows from what, one look at a time."""
 
-import itertools
-from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from chatcluster_operator.api import Rotation, RotationKind, RotationPhase
-from chatcluster_operator.decide.rotation import Change, Course, Progress, advance, turns
+from chatcluster_operator.api import (
+    ROTATE_CREDENTIALS,
+    ROTATE_TOKEN_KEY,
+    Rotated,
+    Rotation,
+    RotationKind,
+    RotationPhase,
+)
+from chatcluster_operator.decide.rotation import Change, Course, Progress, advance, due, turns
 from chatcluster_operator.desired.types import Turns
 
 ORDER = ("user", "message", "gateway")
@@ -53,7 +57,8 @@ PASSES = [
     (PASSWORDS, "Rolling", "user", ("Rolling", "message", Change.KEEP)),
     (PASSWORDS, "Rolling", "gateway", ("Rolling", "gateway", Change.COMPLETE)),
     (KEYS, "Publishing", "message", ("Publishing", "gateway", Change.KEEP)),
-    (KEYS, "Publishing", "gateway", ("Signing", "user", Change.KEEP)),
+    (KEYS, "Publishing", "gateway", ("Signing", "", Change.KEEP)),
+    (KEYS, "Signing", "", ("Signing", "user", Change.KEEP)),
     (KEYS, "Signing", "user", ("Signing", "message", Change.KEEP)),
     (KEYS, "Signing", "gateway", ("Expiring", "", Change.KEEP)),
 ]
@@ -97,8 +102,6 @@ def test_a_service_that_does_not_become_ready_takes_it_back(trouble, seconds, ph
 @pytest.mark.parametrize(("what", "late", "seconds", "change"), [
     (PASSWORDS, (), 0, Change.WITHDRAW),
     (PASSWORDS, ("gateway",), 10_000, Change.KEEP),
-    (KEYS, (), TOKEN - 1, Change.KEEP),
-    (KEYS, (), TOKEN, Change.WITHDRAW),
 ])  # fmt: skip
 def test_taken_back_the_new_values_go_once_nobody_uses_them(what, late, seconds, change):
     rotation = at(what, "RollingBack", "message", message="why")
@@ -109,6 +112,32 @@ def test_taken_back_the_new_values_go_once_nobody_uses_them(what, late, seconds,
     assert course(failed, asked=what, now=1000) == Course(course(asked=what, now=1000).rotation, Change.BEGIN)
 
 
+def test_keys_are_taken_back_once_the_last_token_of_the_new_one_has_expired():
+    back = at(KEYS, "RollingBack", "message", message="why")
+    assert course(back, KEYS, late=("gateway",), now=10_000) == Course(back), "somebody may still sign with it"
+    returned = course(back, KEYS, now=2000).rotation
+    assert returned == at(KEYS, "RollingBack", "", since=2000, message="why")
+    assert course(returned, KEYS, now=2000 + TOKEN - 1) == Course(returned)
+    assert course(returned, KEYS, now=2000 + TOKEN) == Course(returned, Change.WITHDRAW)
+    assert course(returned, now=4000).rotation.phase == "Failed"
+
+
+def test_keys_that_nobody_uses_yet_are_taken_back_without_waiting():
+    gone = course(at(KEYS, "Publishing", "gateway"), KEYS, late=("message",), now=1000 + STEP).rotation
+    assert (gone.phase, gone.step) == ("Withdrawing", "message")
+    assert course(gone, KEYS, late=("message",)) == Course(gone, Change.WITHDRAW), "it may not be able to start"
+    assert course(gone, late=("message",)).rotation.phase == "Failed"
+
+
+@pytest.mark.parametrize(("what", "phase", "step"), [(PASSWORDS, "Rolling", "user"), (KEYS, "Signing", "")])
+def test_a_lost_status_is_taken_up_where_every_value_in_use_is_good(what, phase, step):
+    assert course(None, what) == Course(at(what, phase, step, since=1010).model_copy(update={"started": 1010}))
+    if what is KEYS:
+        taken_up = at(KEYS, "Signing", "")
+        assert course(taken_up, KEYS, late=("gateway",)) == Course(taken_up), "until all know the new key"
+        assert course(taken_up, KEYS).rotation.step == "user"
+
+
 TURNS = [
     (None, (), ()),
     (at(PASSWORDS, "Rolling", "message"), (), ORDER[:2]),
@@ -116,6 +145,8 @@ TURNS = [
     (at(KEYS, "Signing", "message"), ORDER, ORDER[:2]),
     (at(KEYS, "Expiring", ""), ORDER, ORDER),
     (at(KEYS, "RollingBack", "message"), ORDER, ()),
+    (at(KEYS, "Signing", ""), ORDER, ()),
+    (at(KEYS, "Withdrawing", "message"), (), ()),
     (at(KEYS, "Failed", "message"), (), ()),
     (at(PASSWORDS, "Rolling", "file"), (), ()),
 ]
@@ -126,206 +157,61 @@ def test_who_knows_and_uses_the_new_values(rotation, knowing, using):
     assert turns(rotation, ORDER) == Turns(frozenset(knowing), frozenset(using))
 
 
-@dataclass(frozen=True)
-class Values:
-    """A Secret's values: one password, one key that signs tokens and is sent along."""
-
-    password: int = 0
-    key: int = 0
-    coming: int = 0
-    what: RotationKind | None = None
-
-    @property
-    def passwords(self):
-        return {self.password} | ({self.coming} if self.what is PASSWORDS else set())
-
-    @property
-    def keys(self):
-        return {self.key} | ({self.coming} if self.what is KEYS else set())
+DAY = 86_400
+MADE = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+"""When the ChatCluster was made."""
 
 
-@dataclass
-class Pod:
-    """Reads what it uses once, at its start; what it accepts again and again."""
-
-    template: tuple
-    password: int
-    key: int
-    accepts: set[int]
-    ready: bool = False
+def rfc3339(day):
+    return datetime.fromtimestamp(MADE + day * DAY, UTC).isoformat()
 
 
-@dataclass
-class World:
-    secret: Values = Values()
-    status: Rotation | None = None
-    stores: set[int] = field(default_factory=lambda: {0})
-    templates: dict[str, tuple] = field(default_factory=dict)
-    pods: dict[str, list[Pod]] = field(default_factory=dict)
-    tokens: list[tuple[int, int]] = field(default_factory=list)
-    now: int = 1000
+DUE = [
+    ("nothing is asked for", None, {}, None, None, 10_000, None),
+    ("not before its time", 90, {}, None, None, 89, None),
+    ("its time counts from when it was made", 90, {}, None, None, 90, PASSWORDS),
+    ("then the keys'", 90, {}, Rotated(passwords=MADE + 90 * DAY), None, 90, KEYS),
+    ("and from the last one", 90, {}, Rotated(passwords=MADE + 90 * DAY, keys=MADE + 91 * DAY), None, 179, None),
+    ("each by itself", 90, {}, Rotated(passwords=MADE + 90 * DAY, keys=MADE + 91 * DAY), None, 180, PASSWORDS),
+    (
+        "one asked for by hand moves it",
+        90,
+        {},
+        Rotated(passwords=MADE + 50 * DAY, keys=MADE + 50 * DAY),
+        None,
+        139,
+        None,
+    ),
+    ("a failed one waits for its next time", 90, {}, Rotated(keys=MADE + 90 * DAY), (PASSWORDS, 90), 179, None),
+    ("and is tried then", 90, {}, Rotated(keys=MADE + 100 * DAY), (PASSWORDS, 90), 180, PASSWORDS),
+    ("it does not hold up the other kind", 90, {}, None, (PASSWORDS, 90), 90, KEYS),
+    ("a shorter time is soon over", 1, {}, Rotated(passwords=MADE + DAY, keys=MADE + DAY), None, 2, PASSWORDS),
+    ("asked for", None, {ROTATE_CREDENTIALS: rfc3339(5)}, None, None, 5, PASSWORDS),
+    ("asked for keys", None, {ROTATE_TOKEN_KEY: rfc3339(5)}, None, None, 5, KEYS),
+    ("asked for both", None, {ROTATE_TOKEN_KEY: rfc3339(5), ROTATE_CREDENTIALS: rfc3339(5)}, None, None, 5, PASSWORDS),
+    ("not in the future", None, {ROTATE_CREDENTIALS: rfc3339(6)}, None, None, 5, None),
+    ("done", None, {ROTATE_CREDENTIALS: rfc3339(5)}, Rotated(passwords=MADE + 5 * DAY), None, 6, None),
+    ("asked for anew", None, {ROTATE_CREDENTIALS: rfc3339(7)}, Rotated(passwords=MADE + 5 * DAY), None, 7, PASSWORDS),
+    ("failed", None, {ROTATE_CREDENTIALS: rfc3339(5)}, None, (PASSWORDS, 5), 6, None),
+    ("asked for after it failed", None, {ROTATE_CREDENTIALS: rfc3339(7)}, None, (PASSWORDS, 5), 7, PASSWORDS),
+    ("no time", None, {ROTATE_CREDENTIALS: "now"}, None, None, 5, None),
+    ("no offset", None, {ROTATE_CREDENTIALS: "2026-01-01T00:00:00"}, None, None, 5, None),
+]
 
 
-def template(values: Values, found: Turns, service: str) -> tuple:
-    """What a service's pods are to start with: password, key, and all the keys to accept."""
-    using = service in found.using and values.what is not None
-    password = values.coming if using and values.what is PASSWORDS else values.password
-    key = values.coming if using and values.what is KEYS else values.key
-    ring = values.keys if values.what is KEYS and (using or service in found.knowing) else {values.key}
-    return password, key, max(ring)
-
-
-class Simulation:
-    """The operator looks, crashes between any two writes, and forgets; kubelets and controllers take their time."""
-
-    def __init__(self):
-        self.world = World()
-        self.numbers = itertools.count(1)
-        for name in ORDER:
-            self.world.templates[name] = template(self.world.secret, Turns(), name)
-            self.world.pods[name] = [Pod(self.world.templates[name], 0, 0, {0}, True) for _ in range(2)]
-
-    def progress(self, found):
-        world = self.world
-        return {
-            name: Progress(
-                renewed=len(world.pods[name]) == 2
-                and all(pod.ready and pod.template == template(world.secret, found, name) for pod in world.pods[name])
-                and world.templates[name] == template(world.secret, found, name)
-            )
-            for name in ORDER
-        }
-
-    def look(self, asked, crash):
-        """`crash`: 0 before the Secret is written, 1 before workloads are, 2 within, 3 before the status is."""
-        world = self.world
-        before = turns(world.status, ORDER)
-        coming = world.secret.what
-        if coming is None and asked is None and world.status is None:
-            return
-        found = advance(
-            rotation=world.status,
-            coming=coming,
-            asked=asked,
-            order=ORDER,
-            progress=self.progress(before) if coming else {},
-            step_seconds=STEP,
-            token_seconds=TOKEN,
-            now=world.now,
-        )
-        if crash == 0:
-            return
-        old = world.secret
-        match found.change:
-            case Change.BEGIN:
-                world.secret = Values(old.password, old.key, next(self.numbers), found.rotation.what)
-            case Change.COMPLETE if old.what is PASSWORDS:
-                world.secret = Values(old.coming, old.key)
-            case Change.COMPLETE:
-                world.secret = Values(old.password, old.coming)
-            case Change.WITHDRAW:
-                world.secret = Values(old.password, old.key)
-            case Change.KEEP:
-                pass
-        if crash == 1:
-            return
-        for index, name in enumerate(ORDER):
-            if crash == 2 and index == 1:
-                return
-            world.templates[name] = template(world.secret, turns(found.rotation, ORDER), name)
-        if crash != 3:
-            world.status = found.rotation
-
-    def forget(self):
-        self.world.status = None
-
-    def kubelet_brings_the_secret_to_the_stores(self):
-        self.world.stores = set(self.world.secret.passwords)
-
-    def kubelet_brings_the_keys_to_pods(self, name):
-        for pod in self.world.pods[name]:
-            pod.accepts = self.accepted(name)
-
-    def accepted(self, name):
-        # The file has, besides what its pods began with, whatever is good for now of what the service may know.
-        _, key, newest = self.world.templates[name]
-        return {key, newest} | (self.world.secret.keys if newest in self.world.secret.keys else set())
-
-    def roll(self, name):
-        """A Deployment's controller: one new pod beside the old ones, and one of them ends once it is ready."""
-        world, pods = self.world, self.world.pods[name]
-        wanted = world.templates[name]
-        for pod in pods:
-            pod.ready = pod.ready or pod.password in world.stores
-        old = [pod for pod in pods if pod.template != wanted]
-        if len(pods) > 2:
-            leaving = next((pod for pod in old if not pod.ready), None) or (
-                old[0] if old and sum(pod.ready for pod in pods) > 2 else None
-            )
-            if leaving is not None:
-                pods.remove(leaving)
-        elif old:
-            pods.append(Pod(wanted, wanted[0], wanted[1], self.accepted(name)))
-
-    def sign(self, name):
-        world = self.world
-        world.tokens += [(pod.key, world.now + TOKEN - 60) for pod in world.pods[name] if pod.ready]
-
-    def time_passes(self, seconds):
-        self.world.now += seconds
-        self.world.tokens = [token for token in self.world.tokens if token[1] > self.world.now]
-
-    def no_password_that_is_used_is_refused(self):
-        for name, pods in self.world.pods.items():
-            for pod in pods:
-                if pod.ready:
-                    assert pod.password in self.world.stores, name
-
-    def nobody_refuses_what_another_sends_or_signed(self):
-        pods = [pod for pods in self.world.pods.values() for pod in pods if pod.ready]
-        sent = {pod.key for pod in pods} | {key for key, _ in self.world.tokens}
-        for pod in pods:
-            assert sent <= pod.accepts
-
-    def check(self):
-        self.no_password_that_is_used_is_refused()
-        self.nobody_refuses_what_another_sends_or_signed()
-
-    def disturb(self, random):
-        """Something happens, or fails to."""
-        crash = random.choice((0, 1, 2, 3, 8, 8, 8, 8))
-        moves = [
-            *(lambda: self.look(random.choice((None, PASSWORDS, KEYS)), crash) for _ in range(9)),
-            *(self.kubelet_brings_the_secret_to_the_stores for _ in range(3)),
-            lambda: self.time_passes(random.choice((5, 60, 300))),
-            *(lambda name=name: self.roll(name) for name in ORDER for _ in range(5)),
-            *(lambda name=name: self.kubelet_brings_the_keys_to_pods(name) for name in ORDER),
-            *(lambda name=name: self.sign(name) for name in ORDER),
-        ]
-        random.choice(moves)()
-        if random.random() < 0.003:
-            self.forget()
-
-    def settle(self):
-        """With nothing in the way."""
-        for _ in range(60):
-            self.look(None, 8)
-            self.kubelet_brings_the_secret_to_the_stores()
-            for name in ORDER:
-                for _ in range(6):
-                    self.roll(name)
-            self.time_passes(60)
-            self.check()
-
-
-@settings(max_examples=10, deadline=None)
-@given(st.randoms(use_true_random=False))
-def test_whatever_is_interrupted_nothing_that_is_used_is_refused_and_it_ends(random):
-    simulation = Simulation()
-    for _ in range(300):
-        simulation.disturb(random)
-        simulation.check()
-    simulation.settle()
-    assert simulation.world.secret.what is None
-    assert simulation.world.status is None or simulation.world.status.phase is RotationPhase.FAILED
-    assert len({pod.password for pods in simulation.world.pods.values() for pod in pods}) == 1
+@pytest.mark.parametrize("row", [row[1:] for row in DUE], ids=[row[0] for row in DUE])
+def test_what_is_due(row):
+    days, annotations, rotated, failed, today, what = row
+    rotation = None
+    if failed is not None:
+        started = MADE + failed[1] * DAY
+        rotation = Rotation(what=failed[0], phase=RotationPhase.FAILED, step="user", started=started, since=started)
+    found = due(
+        created=rfc3339(0),
+        every_days=days,
+        annotations=annotations,
+        rotation=rotation,
+        rotated=rotated,
+        now=MADE + today * DAY,
+    )
+    assert found is what

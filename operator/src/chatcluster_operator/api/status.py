@@ -129,6 +129,7 @@ class RotationPhase(StrEnum):
     SIGNING = "Signing"
     EXPIRING = "Expiring"
     ROLLING_BACK = "RollingBack"
+    WITHDRAWING = "Withdrawing"
     FAILED = "Failed"
 
 
@@ -140,10 +141,10 @@ class Rotation(Model):
     phase: RotationPhase
     """Rolling: services take up the new passwords, one after the other, while stores accept both. Publishing: services
     learn to accept the new keys. Signing: they begin to use them. Expiring: the last tokens of the old key run out.
-    RollingBack: a service did not become ready, so all return to the old values, which are still accepted. Failed: they
-    have."""
+    RollingBack: a service did not become ready, so all return to the old values, which are still accepted. Withdrawing:
+    the same, with keys that nobody uses yet, so that nobody need be waited for. Failed: they have."""
     step: Annotated[str, StringConstraints(max_length=63)] = ""
-    """Service whose turn it is, or at whose turn it failed."""
+    """Service whose turn it is, or that failed; none while tokens run out."""
     started: _Seconds
     """When the rotation began, Unix seconds."""
     since: _Seconds

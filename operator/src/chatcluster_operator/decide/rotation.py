@@ -14,15 +14,28 @@ of the old key expires. Each pass ends when no pod is left that began before it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from chatcluster_operator.api import Rotation, RotationKind, RotationPhase
+from chatcluster_operator.api import (
+    ROTATE_CREDENTIALS,
+    ROTATE_TOKEN_KEY,
+    Rotated,
+    Rotation,
+    RotationKind,
+    RotationPhase,
+)
 from chatcluster_operator.decide.upgrade import FAILING_SECONDS
 from chatcluster_operator.desired.types import Turns
 
-_PASSES: Final = (RotationPhase.ROLLING, RotationPhase.PUBLISHING, RotationPhase.SIGNING)
-"""Phases in which services are replaced, one after the other."""
+CLOCKS_SECONDS: Final = 60
+"""How far the clocks of people and machines may differ. Verifiers allow 5 s of it."""
+_DAY: Final = 86_400
+_ASKED_BY: Final[Mapping[RotationKind, str]] = {
+    RotationKind.PASSWORDS: ROTATE_CREDENTIALS,
+    RotationKind.KEYS: ROTATE_TOKEN_KEY,
+}
 
 
 class Change(StrEnum):
@@ -58,6 +71,34 @@ class Course:
     """The rotation that has just come to a good end."""
 
 
+def due(
+    *,
+    created: str,
+    every_days: int | None,
+    annotations: Mapping[str, str],
+    rotation: Rotation | None,
+    rotated: Rotated | None,
+    now: int,
+) -> RotationKind | None:
+    """What is asked for, by annotation or by the calendar. One at a time, passwords first.
+
+    `created` is when the ChatCluster was made (RFC 3339), `rotation` what the status says of the last one that did not
+    come to a good end, `rotated` of those that did. `now` is Unix seconds.
+    """
+    for what, annotation in _ASKED_BY.items():
+        last: int | None = getattr(rotated, what.value.lower(), None)
+        if rotation is not None and rotation.what is what:
+            # One that failed is not tried again until somebody asks, or its time comes.
+            last = rotation.started
+        at = _seconds(annotations.get(annotation, ""))
+        if at is not None and (last or 0) < at <= now + CLOCKS_SECONDS:
+            return what
+        since = last if last is not None else _seconds(created)
+        if every_days is not None and since is not None and since + every_days * _DAY <= now:
+            return what
+    return None
+
+
 def turns(rotation: Rotation | None, order: Sequence[str]) -> Turns:
     """Which services know and use the coming values. `order` has the services in the order of their turns."""
     if rotation is None:
@@ -71,6 +112,7 @@ def turns(rotation: Rotation | None, order: Sequence[str]) -> Turns:
         RotationPhase.EXPIRING: (everyone, everyone),
         # Keys that were in use are known until their tokens have expired.
         RotationPhase.ROLLING_BACK: (everyone, nobody),
+        RotationPhase.WITHDRAWING: (nobody, nobody),
         RotationPhase.FAILED: (nobody, nobody),
     }[rotation.phase]
     return Turns(knowing=knowing, using=using)
@@ -101,6 +143,8 @@ def advance(
         case RotationPhase.EXPIRING:
             over = now - rotation.since >= token_seconds
             return Course(rotation, Change.COMPLETE if over else Change.KEEP)
+        case RotationPhase.WITHDRAWING:
+            return Course(rotation, Change.WITHDRAW)
         case RotationPhase.ROLLING_BACK:
             return _back(rotation, order, progress, token_seconds, now)
         case _:
@@ -108,7 +152,7 @@ def advance(
 
 
 def _without_coming(rotation: Rotation | None, asked: RotationKind | None, order: Sequence[str], now: int) -> Course:
-    if rotation is not None and rotation.phase is RotationPhase.ROLLING_BACK:
+    if rotation is not None and rotation.phase in {RotationPhase.ROLLING_BACK, RotationPhase.WITHDRAWING}:
         return Course(rotation.model_copy(update={"phase": RotationPhase.FAILED, "since": now}))
     if rotation is not None and (rotation.phase is RotationPhase.EXPIRING or _last(rotation, order)):
         return Course(None, finished=rotation)
@@ -121,9 +165,9 @@ def _without_coming(rotation: Rotation | None, asked: RotationKind | None, order
 def _forward(
     rotation: Rotation, order: Sequence[str], progress: Mapping[str, Progress], step_seconds: int, now: int
 ) -> Course:
-    at = order.index(rotation.step) if rotation.step in order else 0
-    reached = order[: at + 1]
+    at = order.index(rotation.step) if rotation.step in order else -1
     # Those before must still be well: a fault may show only once others lean on them.
+    reached = order if rotation.phase is RotationPhase.SIGNING else order[: at + 1]
     late = [name for name in reached if not progress[name].renewed]
     if not late:
         return _onward(rotation, order, at, now)
@@ -131,7 +175,10 @@ def _forward(
     waited = now - rotation.since
     if (trouble and waited >= FAILING_SECONDS) or waited >= step_seconds:
         why = trouble or f"{', '.join(late)} did not become ready within {step_seconds} s"
-        return Course(rotation.model_copy(update={"phase": RotationPhase.ROLLING_BACK, "since": now, "message": why}))
+        # Keys that are only being published nobody uses yet: a service that cannot start with them need not.
+        unused = rotation.phase is RotationPhase.PUBLISHING
+        phase = RotationPhase.WITHDRAWING if unused else RotationPhase.ROLLING_BACK
+        return Course(rotation.model_copy(update={"phase": phase, "step": late[0], "since": now, "message": why}))
     return Course(rotation)
 
 
@@ -140,7 +187,8 @@ def _onward(rotation: Rotation, order: Sequence[str], at: int, now: int) -> Cour
         return Course(rotation.model_copy(update={"step": order[at + 1], "since": now}))
     match rotation.phase:
         case RotationPhase.PUBLISHING:
-            return Course(_at(rotation, RotationPhase.SIGNING, order[0], now))
+            # First noted, then begun: as long as the status says Publishing, nobody uses the new keys.
+            return Course(_at(rotation, RotationPhase.SIGNING, "", now))
         case RotationPhase.SIGNING:
             return Course(_at(rotation, RotationPhase.EXPIRING, "", now))
         case _:
@@ -150,9 +198,14 @@ def _onward(rotation: Rotation, order: Sequence[str], at: int, now: int) -> Cour
 def _back(
     rotation: Rotation, order: Sequence[str], progress: Mapping[str, Progress], token_seconds: int, now: int
 ) -> Course:
-    expired = rotation.what is RotationKind.PASSWORDS or now - rotation.since >= token_seconds
-    returned = all(progress[name].renewed for name in order)
-    return Course(rotation, Change.WITHDRAW if expired and returned else Change.KEEP)
+    if not all(progress[name].renewed for name in order):
+        return Course(rotation)
+    if rotation.what is RotationKind.PASSWORDS:
+        return Course(rotation, Change.WITHDRAW)
+    if rotation.step:
+        # Whoever used the new key did so until now: its last tokens run out from here on.
+        return Course(rotation.model_copy(update={"step": "", "since": now}))
+    return Course(rotation, Change.WITHDRAW if now - rotation.since >= token_seconds else Change.KEEP)
 
 
 def _first(what: RotationKind, order: Sequence[str], now: int) -> Rotation:
@@ -166,7 +219,7 @@ def _taken_up(what: RotationKind, order: Sequence[str], now: int) -> Rotation:
     Keys go on from where everybody knows the new ones and nobody uses them: from every other place that is one step.
     """
     rotation = _first(what, order, now)
-    return rotation if what is RotationKind.PASSWORDS else rotation.model_copy(update={"step": order[-1]})
+    return rotation if what is RotationKind.PASSWORDS else _at(rotation, RotationPhase.SIGNING, "", now)
 
 
 def _at(rotation: Rotation, phase: RotationPhase, step: str, now: int) -> Rotation:
@@ -176,3 +229,12 @@ def _at(rotation: Rotation, phase: RotationPhase, step: str, now: int) -> Rotati
 def _last(rotation: Rotation, order: Sequence[str]) -> bool:
     """Whether the new values may have taken the old ones' place already, with this as the last that was noted."""
     return rotation.phase is RotationPhase.ROLLING and rotation.step == order[-1]
+
+
+def _seconds(text: str) -> int | None:
+    """Unix seconds of an RFC 3339 time; None when it is none, or has no offset."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return int(at.timestamp()) if at.tzinfo else None

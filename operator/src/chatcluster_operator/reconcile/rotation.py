@@ -1,40 +1,29 @@
 """Rotations in one look: what is asked for, how far services are, and the credentials and turns that follow from it."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
 
 from chatcluster_operator.api import (
-    ROTATE_CREDENTIALS,
-    ROTATE_TOKEN_KEY,
     SERVICES,
     ChatCluster,
     Operation,
     OperationPhase,
     Rotated,
     Rotation,
-    RotationKind,
     RotationPhase,
 )
 from chatcluster_operator.decide import FAILING, Key, Snapshot
 from chatcluster_operator.decide.operations import Situation, Wait, Work, may_begin, may_go_on, situation
-from chatcluster_operator.decide.rotation import Change, Course, Progress, advance, turns
+from chatcluster_operator.decide.rotation import CLOCKS_SECONDS, Change, Course, Progress, advance, due, turns
 from chatcluster_operator.decide.upgrade import ORDER
 from chatcluster_operator.desired import Credentials, Inputs, components
 from chatcluster_operator.desired.services import checksum
 
 TOKEN_SECONDS: Final = 900
 """How long an access token is good for where the user service is not told otherwise: its own default."""
-_CLOCKS_SECONDS: Final = 60
-"""How far the clocks of people and machines may differ. Verifiers allow 5 s of it."""
 _LIFETIME: Final = "CHAT_ACCESS_TOKEN_SECONDS"
-_DAY: Final = 86_400
-_ASKED_BY: Final[Mapping[RotationKind, str]] = {
-    RotationKind.PASSWORDS: ROTATE_CREDENTIALS,
-    RotationKind.KEYS: ROTATE_TOKEN_KEY,
-}
 
 
 @dataclass(frozen=True)
@@ -69,7 +58,14 @@ def rotate(
     order = [name for name in ORDER if name in SERVICES and name in names]
     present = replace(inputs, turns=turns(rotation, order))
     coming = inputs.credentials.rotating
-    asked = _asked(cluster, rotation, rotated, now)
+    asked = due(
+        created=cluster.created,
+        every_days=cluster.spec.credentials.rotate_every_days,
+        annotations=cluster.annotations,
+        rotation=rotation,
+        rotated=rotated,
+        now=now,
+    )
     under_way = coming is not None or (rotation is not None and rotation.phase is not RotationPhase.FAILED)
     if not under_way and asked is None:
         return Turned(present, rotation, rotated)
@@ -84,7 +80,7 @@ def rotate(
         order=order,
         progress=_progress(cluster, present, snapshot, order) if coming else {},
         step_seconds=cluster.spec.upgrade.step_timeout_seconds,
-        token_seconds=_token_seconds(cluster) + _CLOCKS_SECONDS,
+        token_seconds=_token_seconds(cluster) + CLOCKS_SECONDS,
         now=now,
     )
     after = replace(inputs, credentials=_changed(inputs.credentials, course), turns=turns(course.rotation, order))
@@ -115,23 +111,6 @@ def _situation(cluster: ChatCluster, snapshot: Snapshot, upgrading: Operation | 
     return replace(standing, under_way=Work.UPGRADE) if begins else standing
 
 
-def _asked(cluster: ChatCluster, rotation: Rotation | None, rotated: Rotated | None, now: int) -> RotationKind | None:
-    """What is asked for, by annotation or by the calendar. One at a time, passwords first."""
-    days = cluster.spec.credentials.rotate_every_days
-    for what, annotation in _ASKED_BY.items():
-        last: int | None = getattr(rotated, what.value.lower(), None)
-        if rotation is not None and rotation.what is what:
-            # One that failed is not tried again until somebody asks, or its time comes.
-            last = rotation.started
-        at = _seconds(cluster.annotations.get(annotation, ""))
-        if at is not None and (last or 0) < at <= now + _CLOCKS_SECONDS:
-            return what
-        since = last if last is not None else _seconds(cluster.created)
-        if days is not None and since is not None and since + days * _DAY <= now:
-            return what
-    return None
-
-
 def _progress(cluster: ChatCluster, inputs: Inputs, snapshot: Snapshot, order: Sequence[str]) -> dict[str, Progress]:
     trouble = {pod.component: pod.message for pod in snapshot.pods.values() if pod.reason in FAILING}
     ending = {pod.component for pod in snapshot.pods.values() if pod.ending}
@@ -155,12 +134,3 @@ def _progress(cluster: ChatCluster, inputs: Inputs, snapshot: Snapshot, order: S
 def _token_seconds(cluster: ChatCluster) -> int:
     given = {item.name: item.value for item in cluster.spec.service("user").env}.get(_LIFETIME, "")
     return int(given) if given.isdigit() else TOKEN_SECONDS
-
-
-def _seconds(text: str) -> int | None:
-    """Unix seconds of an RFC 3339 time; None when it is none, or has no offset."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return int(at.timestamp()) if at.tzinfo else None

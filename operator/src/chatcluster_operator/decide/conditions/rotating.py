@@ -22,7 +22,7 @@ def rotating(facts: Facts) -> Verdict:
     rotation, wait = facts.rotation, facts.waits.get(Work.ROTATION)
     if rotation is not None and rotation.phase is RotationPhase.FAILED:
         message = (
-            f"The new {rotation.what.value.lower()} were taken back at {rotation.step}: {rotation.message}; mend the "
+            f"The new {rotation.what.value.lower()} were taken back: {rotation.message}; mend the "
             f"cause and ask again with a new time in the annotation {_ANNOTATION[rotation.what]}."
         )
         return Verdict("Rotating", False, "RotationFailed", message)
@@ -43,10 +43,11 @@ def _step(rotation: Rotation) -> str:
         case RotationPhase.PUBLISHING:
             return f"{rotation.step} learns to accept the new keys."
         case RotationPhase.SIGNING:
-            return f"{rotation.step} begins to use the new keys; all services accept old and new ones."
+            begins = f"{rotation.step} begins to use the new keys; " if rotation.step else ""
+            return f"{begins}all services accept old and new ones."
         case RotationPhase.EXPIRING:
             return "The last tokens of the old key run out."
-        case RotationPhase.ROLLING_BACK | RotationPhase.FAILED:
+        case RotationPhase.ROLLING_BACK | RotationPhase.WITHDRAWING | RotationPhase.FAILED:
             return f"Services return to the old {rotation.what.value.lower()}: {rotation.message}."
 
 
