@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what the tests run as processes: PostgreSQL (15 or later), Redis, HAProxy, ClamAV, Node and Maven (for Kafka's
-# jars), each from Debian, none of them as a system service. Does nothing where all are present; needs root where something is missing.
+# Installs what the tests run as processes: PostgreSQL (15 or later), Redis, HAProxy, ClamAV, Node, Maven and a JDK (for
+# Kafka's jars and its users' file), and the Python modules that PostgreSQL's roles are kept with, each from Debian, none
+# of them as a system service. Does nothing where all are present; needs root where something is missing.
 set -eu
 
 missing=""
@@ -10,6 +11,8 @@ command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ] || missing="$miss
 command -v clamd >/dev/null 2>&1 || [ -x /usr/sbin/clamd ] || missing="$missing clamav-daemon"
 command -v npm >/dev/null 2>&1 || missing="$missing npm"
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
+command -v javac >/dev/null 2>&1 || missing="$missing default-jdk-headless"
+/usr/bin/python3 -c "import psycopg2, yaml" >/dev/null 2>&1 || missing="$missing python3-psycopg2 python3-yaml"
 command -v setpriv >/dev/null 2>&1 || missing="$missing util-linux"
 [ -n "$missing" ] || exit 0
 

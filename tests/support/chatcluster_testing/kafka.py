@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from chatcluster_testing.process import Program, accepts, find_program, free_por
 USERNAME, PASSWORD = "chat", "kafka-password"
 
 _POM = Path(__file__).parents[3] / "stores" / "kafka" / "pom.xml"
+_SOURCES = _POM.parent / "src"
 _JAVA = ["-Xms128m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]
 _DOWNLOAD_SECONDS = 600
 
@@ -39,18 +40,26 @@ class Kafka:
 
 
 @contextlib.contextmanager
-def running_kafka() -> Iterator[Kafka]:
-    """A broker on free loopback ports with its data in a temporary folder."""
+def running_kafka(sign_in: Mapping[str, str] | None = None, java_options: Sequence[str] = ()) -> Iterator[Kafka]:
+    """A broker on free loopback ports with its data in a temporary folder.
+
+    `sign_in` has settings in place of those that know one user; the classes of the image are there for them, compiled.
+    """
     folder = Path(tempfile.mkdtemp(prefix="chatcluster-kafka-"))
     port, controller = free_port(), free_port()
-    java = [find_program("java"), "-cp", f"{folder}:{_class_path()}"]
+    jars = _class_path()
+    if sign_in:
+        javac = [find_program("javac"), "-cp", jars, "-d", str(folder), *map(str, _SOURCES.rglob("*.java"))]
+        subprocess.run(javac, check=True, capture_output=True, timeout=120)
+    java = [find_program("java"), *java_options, "-cp", f"{folder}:{jars}"]
     (folder / "log4j2.properties").write_text(
         "rootLogger.level=WARN\nrootLogger.appenderRef.stdout.ref=STDOUT\nappender.console.type=Console\n"
         "appender.console.name=STDOUT\nappender.console.layout.type=PatternLayout\n"
         "appender.console.layout.pattern=%d %p %m (%c)%n\n"
     )
     properties = folder / "server.properties"
-    properties.write_text("".join(f"{k}={v}\n" for k, v in _properties(folder, port, controller).items()))
+    settings = _properties(folder, port, controller) | dict(sign_in or {})
+    properties.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
     try:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
         subprocess.run(

@@ -50,7 +50,7 @@ def running_redis(*, durable: bool = False) -> Iterator[Redis]:
         "save": "",
         "appendonly": "yes" if durable else "no",
     }
-    argv = [_server(folder), *(word for option, value in options.items() for word in (f"--{option}", value))]
+    argv = [redis_server(folder), *(word for option, value in options.items() for word in (f"--{option}", value))]
     program = Program("redis", argv, folder, lambda: accepts(port))
     try:
         program.start()
@@ -62,7 +62,7 @@ def running_redis(*, durable: bool = False) -> Iterator[Redis]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _server(folder: Path) -> str:
+def redis_server(folder: Path) -> str:
     """The server program. Debian's `redis-tools` has it under another name, without the system service that
     `redis-server` brings; what it does follows from the name it is called by."""
     if path := shutil.which("redis-server"):

@@ -160,7 +160,8 @@ class World:
             return
         match found.change:
             case Change.BEGIN:
-                must(old.what is None and found.rotation is not None, "values of another rotation are overwritten")
+                assert found.rotation is not None
+                must(old.what is None, "values of another rotation are overwritten")
                 self.secret = Values(old.password, old.key, next(self.numbers), found.rotation.what)
             case Change.COMPLETE:
                 self.secret = old.completed()
