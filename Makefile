@@ -70,7 +70,7 @@ test: lint test-fast test-services test-platform test-operator test-cluster ## E
 
 test-fast: .venv/.synced ## Rules, manifests and the edge: no cluster, no stores, under a minute
 	@tests/support/install-stores.sh
-	@$(PYTEST) tests/unit
+	@$(PYTEST) tests/unit -n 2 --dist loadfile
 
 test-services: .venv/.synced ## The services as processes against real stores
 	@tests/support/install-stores.sh
