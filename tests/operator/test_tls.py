@@ -214,7 +214,12 @@ def definitions(plane: Any) -> Iterator[Callable[[], None]]:
     ]
     api: Api = plane.api
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    yield lambda: [api.apply(f"{path}/{item['metadata']['name']}", item) for item in items] and None
+
+    def install() -> None:
+        for item in items:
+            api.apply(f"{path}/{item['metadata']['name']}", item)
+
+    yield install
     for item in items:
         api.delete(f"{path}/{item['metadata']['name']}")
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 import chatcluster_gateway
@@ -108,7 +110,7 @@ async def test_a_migration_that_fails_leaves_the_schema_as_it_was(postgres: Post
     later = release(3, tmp_path)
     broken = tmp_path / "3" / "versions" / "0003.py"
     broken.write_text(broken.read_text().replace("ADD about", "ADD nick"))
-    with pytest.raises(sa.exc.ProgrammingError):
+    with pytest.raises(ProgrammingError):
         await later.migrate(engine)
     assert await columns(engine) == COLUMNS[1]
     assert await state(later, engine) is SchemaState.BEHIND
@@ -133,8 +135,8 @@ def test_the_command_says_for_good_that_a_release_is_too_old(
 
 
 @pytest.mark.parametrize("service", [chatcluster_user, chatcluster_gateway, chatcluster_notification])
-def test_the_two_histories_of_each_service_are_kept_apart(service: object) -> None:
-    folder = Path(service.__file__).parent / "migrations"
+def test_the_two_histories_of_each_service_are_kept_apart(service: ModuleType) -> None:
+    folder = Path(str(service.__file__)).parent / "migrations"
     config = Config()
     config.set_main_option("script_location", str(folder))
     config.set_main_option("path_separator", "newline")

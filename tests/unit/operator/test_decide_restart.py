@@ -1,5 +1,6 @@
 """Restarts on demand: whose turn it is, by table, and that each asked-for one comes to an end."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -16,10 +17,10 @@ BEFORE, ASKED, LATER = "2026-11-23T09:00:00Z", "2026-11-23T11:00:00Z", "2026-11-
 WELL = Workload(wanted=2, ready=2, updated=2, current=True, available=True)
 ROLLING = replace(WELL, updated=1, restarted=ASKED)
 DONE = replace(WELL, restarted=ASKED)
-ALL = dict.fromkeys(ORDER, WELL)
+ALL: dict[str, Workload] = dict.fromkeys(ORDER, WELL)
 
 
-def look(asked: dict[str, str], workloads: dict[str, Workload], wait: Wait | None = None) -> Restarts:
+def look(asked: dict[str, str], workloads: Mapping[str, Workload], wait: Wait | None = None) -> Restarts:
     annotations = {RESTART + (f"-{name}" if name else ""): when for name, when in asked.items()}
     return restarts(annotations, ORDER, workloads, now=NOW, wait=wait)
 
