@@ -13,7 +13,7 @@ BIN := .venv/bin
 LOCAL := $(BIN)/chatcluster-local
 PYTEST := $(BIN)/pytest
 
-.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-services test-platform test-operator test-cluster soak measure
+.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-services test-platform test-operator test-cluster day-two soak measure
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,7 +68,7 @@ generate: .venv/.synced ## Write the CRD, install.yaml, the manifests of the tes
 
 test: lint test-fast test-services test-platform test-operator test-cluster ## Every test, the ones on a real cluster included
 
-test-fast: .venv/.synced ## Rules, manifests and the edge: no cluster, no stores, under a minute
+test-fast: .venv/.synced ## Rules, manifests and the edge: no cluster, no stores
 	@tests/support/install-stores.sh
 	@$(PYTEST) tests/unit -n 2 --dist loadfile
 
@@ -92,7 +92,10 @@ test-cluster: .venv/.synced ## End to end, on a cluster of its own that goes awa
 	@$(LOCAL) clean --name $(TEST_NAME); \
 	trap '$(LOCAL) clean --name $(TEST_NAME)' EXIT; \
 	$(LOCAL) up --name $(TEST_NAME); \
-	CHATCLUSTER_NAME=$(TEST_NAME) $(PYTEST) tests/e2e tests/chaos tests/load
+	CHATCLUSTER_NAME=$(TEST_NAME) $(PYTEST) tests/e2e tests/chaos tests/load --ignore=tests/chaos/test_day_two.py
+
+day-two: .venv/.synced ## Upgrades, scaling, rotation and more while people chat (needs `make up`, takes a quarter of an hour)
+	@CHATCLUSTER_NAME=$(NAME) $(PYTEST) tests/chaos/test_day_two.py
 
 measure: .venv/.synced ## Make the figures in tests/results/skeleton.json anew (needs `make up`)
 	@CHATCLUSTER_NAME=$(NAME) $(BIN)/python tests/load/skeleton.py

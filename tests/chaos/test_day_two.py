@@ -1,5 +1,7 @@
 """While people chat, the ChatCluster is upgraded, scaled, rotated, drained, put to sleep: nobody loses anything.
 
+`make day-two` runs this on the environment of `make up`.
+
 In each but the first, the leading operator is killed at a random moment too. `day_two.py` beside this measures the same
 under more load, and the rotation of keys, which waits for the last tokens of the old ones and so takes longest.
 """
