@@ -6,7 +6,6 @@ The rights are derived: from the table of kinds for what the operator does itsel
 since nobody may hand out a right without holding it.
 """
 
-import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final, cast
 
 import yaml
 
+from chatcluster_operator import generated
 from chatcluster_operator.admission import CONFIGURATION, HOOK, PATH, SERVICE
 from chatcluster_operator.api import (
     APP_NAME,
@@ -348,19 +348,11 @@ def _webhook() -> list[Manifest]:
     ]
 
 
-def main() -> None:
-    """Compare or rewrite the committed files. Exits with 1 when they differ."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--check", action="store_true", help="fail when the committed files are not what is generated")
-    action.add_argument("--write", action="store_true", help="rewrite the committed files")
-    write = parser.parse_args().write
-    for file, wanted in ((COMMITTED, text()), (COMMITTED_NAMESPACED, namespaced_text())):
-        if write:
-            file.write_text(wanted)
-        elif not file.exists() or file.read_text() != wanted:
-            sys.exit(f"{file.name} is out of date; run: python -m chatcluster_operator.install --write")
+def main() -> int:
+    """Check or write the committed files; 1 when a check finds one out of date."""
+    wanted = {COMMITTED: text(), COMMITTED_NAMESPACED: namespaced_text()}
+    return generated.main(wanted, command="python -m chatcluster_operator.install", description=__doc__)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,7 +3,6 @@
 `python -m chatcluster_operator.api.crd --check | --write` compares or rewrites the committed `operator/crd.yaml`.
 """
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +10,7 @@ from typing import Any, cast
 import yaml
 from pydantic import BaseModel
 
+from chatcluster_operator import generated
 from chatcluster_operator.api.constants import GROUP, KIND, MAX_NAME_LENGTH, PLURAL, SHORT_NAME, SINGULAR, VERSION
 from chatcluster_operator.api.spec import ChatClusterSpec
 from chatcluster_operator.api.status import ChatClusterStatus
@@ -149,18 +149,8 @@ def render() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Check or write the committed file; 1 when a check finds it out of date."""
-    parser = argparse.ArgumentParser(prog="python -m chatcluster_operator.api.crd", description=__doc__)
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--check", action="store_true", help="fail when the committed file is not what the types say")
-    action.add_argument("--write", action="store_true", help="rewrite the committed file")
-    options = parser.parse_args(arguments)
-    if options.write:
-        COMMITTED.write_text(render())
-        return 0
-    if not COMMITTED.exists() or COMMITTED.read_text() != render():
-        sys.stderr.write(f"{COMMITTED.name} is out of date; rewrite it with: python -m {__spec__.name} --write\n")
-        return 1
-    return 0
+    command = "python -m chatcluster_operator.api.crd"
+    return generated.main({COMMITTED: render()}, command=command, description=__doc__, arguments=arguments)
 
 
 if __name__ == "__main__":

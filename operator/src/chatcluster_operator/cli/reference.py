@@ -3,13 +3,13 @@
 `python -m chatcluster_operator.cli.reference --check | --write` compares or rewrites `docs/kubectl-chat.md`.
 """
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Final
 
 from typer.testing import CliRunner
 
+from chatcluster_operator import generated
 from chatcluster_operator.cli.errors import ExitCode
 from chatcluster_operator.cli.main import app
 
@@ -71,17 +71,8 @@ def _help(name: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Check or write the committed page; 1 when a check finds it out of date."""
-    parser = argparse.ArgumentParser(prog="python -m chatcluster_operator.cli.reference", description=__doc__)
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--check", action="store_true", help="fail when the committed page is not what the help says")
-    action.add_argument("--write", action="store_true", help="rewrite the committed page")
-    if parser.parse_args(arguments).write:
-        COMMITTED.write_text(render())
-        return 0
-    if not COMMITTED.exists() or COMMITTED.read_text() != render():
-        sys.stderr.write(f"{COMMITTED.name} is out of date; rewrite it with: {parser.prog} --write\n")
-        return 1
-    return 0
+    command = "python -m chatcluster_operator.cli.reference"
+    return generated.main({COMMITTED: render()}, command=command, description=__doc__, arguments=arguments)
 
 
 if __name__ == "__main__":
