@@ -3,10 +3,10 @@
 python tests/load/capacity.py --write | --check
 """
 
-import argparse
 import sys
 from pathlib import Path
 
+from chatcluster_operator import generated
 from chatcluster_operator.api import COMPONENTS
 from chatcluster_operator.desired.capacity import Demand, Need, derive
 from chatcluster_operator.desired.figures import FIGURES, Figure
@@ -123,16 +123,7 @@ def _table(heading: str, figures: list[Figure]) -> str:
 
 def main() -> int:
     """1 when the page is not what the model says."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--check", action="store_true", help="fail when the page is out of date")
-    action.add_argument("--write", action="store_true", help="rewrite the page")
-    if parser.parse_args().write:
-        PAGE.write_text(text())
-    elif not PAGE.exists() or PAGE.read_text() != text():
-        sys.stderr.write("docs/capacity.md is out of date; run: python tests/load/capacity.py --write\n")
-        return 1
-    return 0
+    return generated.main({PAGE: text()}, command="python tests/load/capacity.py", description=__doc__)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 python tests/load/page.py --write | --check
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
+
+from chatcluster_operator import generated
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/figures.md"
@@ -72,18 +73,8 @@ def _number(value: float) -> str:
 
 
 def main() -> int:
-    """Console entry."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--check", action="store_true", help="fail when the page is not what the results say")
-    action.add_argument("--write", action="store_true", help="write it anew")
-    options = parser.parse_args()
-    if options.write:
-        PAGE.write_text(render())
-    elif PAGE.read_text() != render():
-        sys.stderr.write("docs/figures.md is out of date: python tests/load/page.py --write\n")
-        return 1
-    return 0
+    """1 when the page is not what the results say."""
+    return generated.main({PAGE: render()}, command="python tests/load/page.py", description=__doc__)
 
 
 if __name__ == "__main__":

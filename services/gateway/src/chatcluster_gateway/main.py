@@ -5,14 +5,14 @@ import asyncio
 import random
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
 from starlette.types import ASGIApp
 
-from chatcluster_common import clock, logs, migration, server
+from chatcluster_common import clock, logs, migration, server, tasks
 from chatcluster_common.acceptance import not_refused
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.auth import TokenVerifier
@@ -88,9 +88,7 @@ def create_gateway(settings: GatewaySettings) -> tuple[ASGIApp, Health]:
             try:
                 yield
             finally:
-                purge.cancel()
-                with suppress(asyncio.CancelledError):
-                    await purge
+                await tasks.end([purge])
 
     app = create_app(service="gateway", title="ChatCluster: gateway", settings=settings, resources=resources)
     audit = Audit(store)
