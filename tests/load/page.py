@@ -40,6 +40,11 @@ _SECTIONS = {
         "One operator, an API server, its controllers and fake nodes (kwok) on one machine. What the others do there, "
         "the API server above all, is in the times.",
     ),
+    "day_two": (
+        "Day two",
+        "A ChatCluster on the three-node local cluster, its clients on the same two cores, while it is upgraded, scaled, "
+        "rotated and drained. The message store is the embedded stand-in, which takes about 110 messages a second.",
+    ),
     "soak": (
         "Delivery under faults",
         "Random clients while processes are killed and frozen; the history is checked for anything lost, doubled, "
