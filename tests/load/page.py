@@ -42,8 +42,9 @@ _SECTIONS = {
     ),
     "day_two": (
         "Day two",
-        "A ChatCluster on the three-node local cluster, its clients on the same two cores, while it is upgraded, scaled, "
-        "rotated and drained. The message store is the embedded stand-in, which takes about 110 messages a second.",
+        "A ChatCluster on the three-node local cluster, its clients on the same two cores, while it is upgraded, "
+        "scaled, rotated and drained. The message store is the embedded stand-in, which takes about 110 messages a "
+        "second.",
     ),
     "soak": (
         "Delivery under faults",
