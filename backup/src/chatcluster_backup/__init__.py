@@ -1,0 +1,1 @@
+"""Backup and restore of a ChatCluster: all stores, bound to one moment, in any S3."""

@@ -1,0 +1,80 @@
+"""What a step is told. Plain values come from `CHAT_BACKUP_…` variables, secrets from files, one a value."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
+
+SECRETS: Final = "/run/secrets/chatcluster"
+
+
+class Settings(BaseSettings):
+    """Where values come from: a variable wins over a file of its name."""
+
+    model_config = SettingsConfigDict(env_prefix="CHAT_BACKUP_", extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then the folder of secrets."""
+        folder = Path(os.environ.get("CHAT_SECRETS_DIR", SECRETS))
+        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder.is_dir() else ()
+        return (init_settings, env_settings, *files)
+
+
+class Destination(Settings):
+    """Where backups lie."""
+
+    endpoint: str = Field(pattern=r"^https?://")
+    bucket: str
+    region: str = "us-east-1"
+    path: str
+    """Folder of the ChatCluster in the bucket."""
+    ca_file: str | None = None
+    """Authorities that the endpoint's certificate is checked against; none: those of the system."""
+    access_key: SecretStr
+    secret_key: SecretStr
+    passphrase: SecretStr
+
+
+class Run(Settings):
+    """Which backup, and of what."""
+
+    id: str = Field(pattern=r"^[0-9]{8}T[0-9]{6}Z-[a-z0-9]{8}$")
+    namespace: str = ""
+    cluster: str = ""
+    release: str = ""
+    work: Path = Path("/work")
+    """Folder that the steps of one backup share; what they tell each other lies there."""
+
+
+class MessagesSettings(Settings):
+    """The message store."""
+
+    mongodb_url: SecretStr
+    mongodb_database: str = "chat"
+
+
+class ObjectsSettings(Settings):
+    """The bucket of files."""
+
+    source_endpoint: str
+    source_bucket: str
+    source_region: str = "us-east-1"
+    source_access_key: SecretStr
+    source_secret_key: SecretStr
+
+
+class PostgresSettings(Settings):
+    """The database in which base backups are asked for."""
+
+    database_url: SecretStr
+    """postgresql://user:password@host:port/database"""
