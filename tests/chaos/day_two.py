@@ -44,16 +44,12 @@ def operations(day_two: DayTwo, working: str, broken: str) -> dict[str, Callable
         finally:
             day_two.uncordon(node)
 
-    def keys() -> None:
-        with day_two.short_tokens():
-            day_two.rotate("token-key")
-
     return {
         "upgrade": upgrade,
         "failed upgrade": lambda: day_two.upgrade_that_fails(broken),
         "scale": scale,
         "rotation of passwords": lambda: day_two.rotate("credentials"),
-        "rotation of keys": keys,
+        "rotation of keys": lambda: day_two.rotate("token-key"),
         "restart": lambda: day_two.restart("message"),
         "drained node": drain,
     }
@@ -72,7 +68,11 @@ def record(figures: Figures, name: str, load: Load, outcome: Outcome) -> None:
     clients = load.people * load.devices
     at = f"{name}, {clients} clients, {load.per_second:g} messages/s"
     figures.add(f"{at}: lost", lost, "", target=0, samples=outcome.acknowledged)
-    figures.add(f"{at}: doubled or out of order", len(outcome.problems) - lost, "", target=0, samples=outcome.stored)
+    refused = sum("was refused" in problem for problem in outcome.problems)
+    wrong = len(outcome.problems) - lost - refused
+    figures.add(f"{at}: doubled or out of order", wrong, "", target=0, samples=outcome.stored)
+    figures.add(f"{at}: tokens refused before their time", refused, "", target=0, samples=clients)
+    figures.add(f"{at}: sign-ins after the answer to a refresh was lost", outcome.sign_ins, "", samples=clients)
     figures.add(
         f"{at}: longest time of one client without a connection",
         outcome.longest_outage,

@@ -8,7 +8,10 @@ import pytest
 
 from chatcluster_operator import install
 from chatcluster_operator.api import ROTATE_CREDENTIALS, ROTATE_TOKEN_KEY, SERVICES, STORES
+from chatcluster_operator.decide.rotation import CLOCKS_SECONDS
 from chatcluster_operator.decide.upgrade import ORDER
+from chatcluster_operator.kube import CHATCLUSTER
+from chatcluster_operator.reconcile.rotation import TOKEN_SECONDS
 from chatcluster_testing.control_plane import until
 
 TURNS = [name for name in ORDER if name in SERVICES]
@@ -41,8 +44,15 @@ def ask(room: Any, annotation: str) -> None:
 def take_turns(room: Any, phase: str) -> None:
     """Each service's pods are replaced in its turn."""
     for name in TURNS:
-        until(lambda name=name: (rotation(room).get("phase"), rotation(room).get("step")) == (phase, name), name, 40)
+        until(lambda name=name: (rotation(room).get("phase"), rotation(room).get("step")) == (phase, name), name, 120)
         room.say_ready("Deployment", f"demo-{name}", room.child("Deployment", f"demo-{name}"))
+
+
+def time_passes(room: Any, seconds: int) -> None:
+    """The present phase of the rotation began so long ago."""
+    since = rotation(room)["since"] - seconds
+    path = CHATCLUSTER.path(room.namespace, "demo") + "/status"
+    room.api.merge(path, {"status": {"rotation": {"since": since}}})
 
 
 def checksum(room: Any, kind: str, name: str) -> str:
@@ -69,7 +79,7 @@ def test_passwords_overlap_across_a_restart_of_the_operator(running: Any, operat
     until(lambda: operator.leading, "the operator to lead again", 60)
     assert secret(running, "credentials") == both
     take_turns(running, "Rolling")
-    until(lambda: not rotation(running), "the end", 40)
+    until(lambda: not rotation(running), "the end", 120)
 
     after = secret(running, "credentials")
     assert after["redis_user_password"] == coming
@@ -85,11 +95,6 @@ def test_passwords_overlap_across_a_restart_of_the_operator(running: Any, operat
 
 
 def test_keys_are_known_before_they_are_used_and_used_until_they_expire(running: Any) -> None:
-    env = [{"name": "CHAT_ACCESS_TOKEN_SECONDS", "value": "30"}]
-    running.change({"spec": {"services": {"user": {"env": env}}}})
-    until(running.settled, "everything applied", 60)
-    running.run_everything()
-    until(lambda: running.condition("Progressing")["status"] == "False", "rest", 60)
     before = secret(running, "credentials")
     ask(running, ROTATE_TOKEN_KEY)
     until(lambda: rotation(running).get("phase") == "Publishing", "the first pass", 60)
@@ -98,11 +103,12 @@ def test_keys_are_known_before_they_are_used_and_used_until_they_expire(running:
     assert secret(running, "user")["token_key.pem"] == before["token_key"]
     assert secret(running, "message")["chat_internal_token"].split()[0] == before["internal_token"]
     take_turns(running, "Signing")
-    until(lambda: rotation(running).get("phase") == "Expiring", "the tokens to run out", 40)
+    until(lambda: rotation(running).get("phase") == "Expiring", "the tokens to run out", 120)
     assert secret(running, "user")["token_key.pem"] != before["token_key"]
     assert secret(running, "message")["chat_internal_token"].split()[1] == before["internal_token"]
     used = {name: checksum(running, "Deployment", name) for name in TURNS}
-    until(lambda: not rotation(running), "the end", 180, every=1.0)
+    time_passes(running, TOKEN_SECONDS + CLOCKS_SECONDS)
+    until(lambda: not rotation(running), "the end", 120)
     assert len(json.loads(running.child("ConfigMap", "demo-jwks")["data"]["jwks.json"])["keys"]) == 1
     until(
         lambda: before["internal_token"] not in secret(running, "message")["chat_internal_token"], "the old one to go"

@@ -85,7 +85,7 @@ class Device:
         self._lost = asyncio.Event()
         self._changed = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
-        self._refusal = "never refused"
+        self._refusal: object = None
         self._after_connect: list[Callable[[], Awaitable[None]]] = []
 
     async def open(self) -> Self:
@@ -190,16 +190,21 @@ class Device:
         client.on("disconnect", self._on_disconnect)
         client.on("connect_error", self._on_refused)
         self._lost.clear()
+        self._refusal = None
+        token = ""
         try:
+            token = await self.person.token()
             await client.connect(
                 self.person.edge,
-                auth={"token": await self.person.token()},
+                auth={"token": token},
                 transports=[self.transport],
                 socketio_path=self.path,
                 wait_timeout=10,
             )
         except BaseException:
             await session.close()
+            if _unauthorized(self._refusal):
+                self.person.refused(token)
             raise
         self._session = session
         self._client = client
@@ -219,7 +224,8 @@ class Device:
                     final = isinstance(error, Refused) and error.problem.get("status", 500) < 500
                     if final or time.monotonic() - began > PATIENCE_SECONDS:
                         waited = time.monotonic() - began
-                        raise ConnectionError(f"not connected after {waited:.0f} s; {self._refusal}") from error
+                        why = f"not connected after {waited:.0f} s; refused with {self._refusal}"
+                        raise ConnectionError(why) from error
                     await asyncio.sleep(min(0.1 * 2**attempt, 1.0) * (0.5 + secrets.randbelow(100) / 200))
             self.outages.append(time.monotonic() - began)
 
@@ -234,7 +240,7 @@ class Device:
         self._changed.set()
 
     def _on_refused(self, problem: object = None) -> None:
-        self._refusal = f"refused: {problem}"
+        self._refusal = problem
 
     def _on_disconnect(self, *_reason: object) -> None:
         self._lost.set()
@@ -244,7 +250,9 @@ class Device:
 class Person:
     """An account: REST calls with its token, and its devices."""
 
-    def __init__(self, edge: str, session: aiohttp.ClientSession, tokens: dict[str, Any]) -> None:
+    def __init__(
+        self, edge: str, session: aiohttp.ClientSession, tokens: dict[str, Any], password: str | None = None
+    ) -> None:
         self.edge = edge
         self.user: dict[str, Any] = tokens["user"]
         self.id: str = tokens["user"]["id"]
@@ -253,9 +261,16 @@ class Person:
         self.acknowledged: dict[str, Message] = {}
         self.acknowledged_at: dict[str, float] = {}
         self.retries = 0
+        self.refusals = 0
+        """How often a token was refused before its time."""
+        self.sign_ins = 0
+        """How often the answer to a refresh was lost, so that they had to sign in anew."""
         self._session = session
+        self._password = password
         self._tokens = tokens
         self._token_until = time.monotonic() + tokens["expires_in"] - 60
+        self._refreshing = asyncio.Lock()
+        self._perhaps_spent = False
         self._devices: list[Device] = []
 
     @classmethod
@@ -271,7 +286,7 @@ class Person:
         except BaseException:
             await session.close()
             raise
-        return cls(edge, session, tokens)
+        return cls(edge, session, tokens, body["password"])
 
     async def __aenter__(self) -> Self:
         return self
@@ -284,16 +299,32 @@ class Person:
         await self._session.close()
 
     async def token(self) -> str:
-        """An access token that is good for a while."""
-        if time.monotonic() > self._token_until:
-            self._tokens = await _rest(
-                self._session,
-                "POST",
-                f"{self.edge}/api/v1/auth/refresh",
-                json={"refresh_token": self._tokens["refresh_token"]},
-            )
-            self._token_until = time.monotonic() + self._tokens["expires_in"] - 60
-        return self._tokens["access_token"]
+        """An access token that is good for a while. All devices share it: a refresh token is good for one use."""
+        async with self._refreshing:
+            if time.monotonic() > self._token_until:
+                self._tokens = {**self._tokens, **await self._new_tokens()}
+                self._token_until = time.monotonic() + self._tokens["expires_in"] - 60
+            return self._tokens["access_token"]
+
+    def refused(self, token: str) -> None:
+        """A token was refused: the next one asked for is another."""
+        if token == self._tokens["access_token"]:
+            self.refusals += time.monotonic() <= self._token_until
+            self._token_until = 0.0
+
+    async def _new_tokens(self) -> dict[str, Any]:
+        """By the refresh token; by the password when that may be spent, as the answer to its use was lost."""
+        auth = f"{self.edge}/api/v1/auth"
+        if self._perhaps_spent and self._password is not None:
+            body = {"login": self.user["username"], "password": self._password}
+            tokens = await _rest(self._session, "POST", f"{auth}/login", json=body)
+            self.sign_ins += 1
+        else:
+            body = {"refresh_token": self._tokens["refresh_token"]}
+            self._perhaps_spent = True
+            tokens = await _rest(self._session, "POST", f"{auth}/refresh", json=body)
+        self._perhaps_spent = False
+        return tokens
 
     async def sign_out(self) -> None:
         """End the session; its tokens are void within a moment."""
@@ -337,6 +368,11 @@ class Person:
             if not page["items"]:
                 return messages
             messages += page["items"]
+
+
+def _unauthorized(refusal: object) -> bool:
+    """Whether a handshake was refused for its token."""
+    return isinstance(refusal, dict) and refusal.get("data", {}).get("code") == "unauthorized"
 
 
 async def _rest(session: aiohttp.ClientSession, method: str, url: str, **options: Any) -> Any:

@@ -49,6 +49,8 @@ class Outcome:
     """Seconds that a device was without a connection, until it had caught up; each time of each device."""
     waits: list[float] = field(default_factory=list)
     """Seconds from the first attempt to send a message to its acknowledgement."""
+    sign_ins: int = 0
+    """How often somebody had to sign in anew, as the answer to a refresh was lost."""
 
     @property
     def longest_outage(self) -> float:
@@ -112,6 +114,12 @@ class Chat:
             outcome.acknowledged += verdict.acknowledged
             outcome.stored += verdict.stored
             outcome.problems += verdict.problems
+        outcome.problems += [
+            f"{person.user['username']}: a token was refused before its time"
+            for person in self.people
+            if person.refusals
+        ]
+        outcome.sign_ins = sum(person.sign_ins for person in self.people)
         outcome.outages = [seconds for device, _ in self._devices for seconds in device.outages]
         outcome.waits = [
             at - person.sent_at[client_id] for person in self.people for client_id, at in person.acknowledged_at.items()

@@ -22,7 +22,8 @@ from chatcluster_operator.desired import Credentials, Inputs, components
 from chatcluster_operator.desired.services import checksum
 
 TOKEN_SECONDS: Final = 900
-"""How long an access token is good for where the user service is not told otherwise: its own default."""
+"""How long an access token is good for where the user service is not told otherwise: its own default. Where it is told
+a shorter time, tokens of before that may be about."""
 _LIFETIME: Final = "CHAT_ACCESS_TOKEN_SECONDS"
 
 
@@ -133,4 +134,4 @@ def _progress(cluster: ChatCluster, inputs: Inputs, snapshot: Snapshot, order: S
 
 def _token_seconds(cluster: ChatCluster) -> int:
     given = {item.name: item.value for item in cluster.spec.service("user").env}.get(_LIFETIME, "")
-    return int(given) if given.isdigit() else TOKEN_SECONDS
+    return max(int(given) if given.isdigit() else 0, TOKEN_SECONDS)

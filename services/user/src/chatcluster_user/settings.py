@@ -49,7 +49,10 @@ class UserSettings(ServiceSettings):
         description="Ed25519 private key (PKCS 8 PEM) that signs access tokens. Re-read when the file changes.",
     )
     access_token_seconds: int = Field(
-        default=900, ge=30, le=86_400, description="How long an access token is good for."
+        default=900,
+        ge=30,
+        le=3600,
+        description="How long an access token is good for. Ended sessions are remembered for longer.",
     )
     session_days: float = Field(
         default=30.0, gt=0, le=365, description="A session ends when it was not refreshed for this long."
