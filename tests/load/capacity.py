@@ -64,8 +64,9 @@ neither, and `status.capacity` says so beside the two numbers. Where they fall s
 
 ## What to doubt
 
-- Stores have a single member each. They are not part of "one may be lost": while the pod of one is away, what needs it
-  waits. The table of bounds says for how many people one suffices.
+- From 1,000 people on every managed store has three members, of which one may be lost; the embedded MongoDB is always
+  alone. Below that a store is not part of "one may be lost": while its pod is away, what needs it waits. More members
+  keep more copies and carry no more work: the table of bounds says for how many people one suffices.
 - The managed MongoDB is an embedded engine for development. Beyond a few thousand people bring a replica set
   (`spec.mongodb.external`); `status.capacity` has a row `bound` then.
 - Half of the processor time of message is REST calls at an assumed price. If clients hold histories well, it is less.

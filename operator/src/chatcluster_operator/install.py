@@ -28,6 +28,7 @@ from chatcluster_operator.api import (
 )
 from chatcluster_operator.api.crd import crd
 from chatcluster_operator.desired import Inputs, Manifest, generate, manifests
+from chatcluster_operator.desired.stores import ADMIN_PORTS
 from chatcluster_operator.kube import CHILD_KINDS
 from chatcluster_operator.kube.kinds import EVENT, LEASE, STORAGE_CLASS, VALIDATING_WEBHOOK
 from chatcluster_operator.leader import LEASE_NAME
@@ -291,7 +292,7 @@ def _budget() -> Manifest:
 
 def _network(*ports: int) -> Manifest:
     """In: health, metrics, reviews. Out: names, the API server, whose port is 443 or 6443 nearly everywhere, and the
-    services that hold sockets."""
+    services that hold sockets, and the members of stores that have several."""
     dns = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
     server = [{"port": port, "protocol": "TCP"} for port in (443, 6443)]
     return {
@@ -300,18 +301,18 @@ def _network(*ports: int) -> Manifest:
             "podSelector": {"matchLabels": dict(_LABELS)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in ports]}],
-            "egress": [{"ports": dns}, {"ports": server}, *_sockets()],
+            "egress": [{"ports": dns}, {"ports": server}, *_inside()],
         },
     }
 
 
-def _sockets() -> Iterable[dict[str, Any]]:
-    """The way to each service that says how many sockets it holds, in whichever namespace."""
-    for service, port in PORTS.items():
-        pods = {"matchLabels": {LABEL_NAME: APP_NAME, LABEL_COMPONENT: service}}
+def _inside() -> Iterable[dict[str, Any]]:
+    """The way to each service that says how many sockets it holds, and to each store, in whichever namespace."""
+    for component, ports in {**{service: (port,) for service, port in PORTS.items()}, **ADMIN_PORTS}.items():
+        pods = {"matchLabels": {LABEL_NAME: APP_NAME, LABEL_COMPONENT: component}}
         yield {
             "to": [{"namespaceSelector": {}, "podSelector": pods}],
-            "ports": [{"port": port, "protocol": "TCP"}],
+            "ports": [{"port": port, "protocol": "TCP"} for port in ports],
         }
 
 

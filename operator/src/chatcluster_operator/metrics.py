@@ -51,6 +51,12 @@ REVIEWS: Final = Counter(
     ["answer"],
     registry=REGISTRY,
 )
+STORE_ORDERS: Final = Counter(
+    "chatcluster_operator_store_orders_total",
+    "What stores were told to do by their own protocols, by order and result: ok, failed.",
+    ["store", "order", "result"],
+    registry=REGISTRY,
+)
 PRUNED: Final = Counter(
     "chatcluster_operator_pruned_total", "Objects deleted because no spec asks for them.", ["kind"], registry=REGISTRY
 )

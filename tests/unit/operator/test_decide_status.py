@@ -25,6 +25,7 @@ from chatcluster_operator.decide import (
 )
 from chatcluster_operator.decide.certificates import CertificateFacts, Source
 from chatcluster_operator.decide.conditions import PARTS, STATES, TYPES, judge
+from chatcluster_operator.decide.members import Course, StoreView
 from chatcluster_operator.desired import Component, WorkloadKind
 
 COMPONENTS = [
@@ -196,7 +197,16 @@ def test_each_aspect_speaks_of_the_condition_under_which_it_is_listed() -> None:
     certificate = CertificateFacts(Source.SECRET, "mine")
     spec = {"capacity": {"concurrentUsers": 10_000}, "edge": {"tls": {"secretName": "mine"}}}
     components = [*COMPONENTS, Component("message", WorkloadKind.DEPLOYMENT, "demo-message", 2)]
-    facts = Facts(cluster(None, **spec), components, world(), "https://demo-edge.chat", NOW, certificate=certificate)
+    stores = {"redis": Course(3, StoreView("redis"))}
+    facts = Facts(
+        cluster(None, **spec),
+        components,
+        world(),
+        "https://demo-edge.chat",
+        NOW,
+        certificate=certificate,
+        stores=stores,
+    )
     aspects = {**PARTS, **STATES}
     told = {name: verdict.type for name, aspect in aspects.items() if (verdict := aspect(facts))}
     assert told == {name: name for name in aspects}

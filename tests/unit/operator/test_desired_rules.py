@@ -177,8 +177,10 @@ def test_selectors_fit_their_own_pods(workloads):
     for workload in workloads:
         labels = workload["spec"]["template"]["metadata"]["labels"]
         assert matches(workload["spec"]["selector"]["matchLabels"], labels)
-        (spread,) = workload["spec"]["template"]["spec"]["topologySpreadConstraints"]
-        assert matches(spread["labelSelector"]["matchLabels"], labels)
+        for spread in workload["spec"]["template"]["spec"]["topologySpreadConstraints"]:
+            assert matches(spread["labelSelector"]["matchLabels"], labels)
+            # A cluster that has lost a node, or a zone, must still hold every pod.
+            assert spread["whenUnsatisfiable"] == "ScheduleAnyway"
 
 
 def test_each_workload_has_a_disruption_budget_that_lets_nodes_drain(made, workloads):

@@ -76,6 +76,11 @@ class Actor:
         self._written = written
         self._log = structlog.get_logger(__name__)
 
+    @property
+    def leadership(self) -> Leadership:
+        """The election, for who acts beside this."""
+        return self._leadership
+
     def ensure_leading(self) -> None:
         """Raise StandbyError unless this replica leads."""
         if not self._leadership.leading:

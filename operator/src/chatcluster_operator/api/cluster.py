@@ -55,6 +55,11 @@ class ChatCluster(Model):
             status=_plain(body.get("status") or {}),
         )
 
+    def store_status(self, store: str) -> dict[str, Any]:
+        """What the raw status says of a store with several members; empty when it says nothing."""
+        stores: dict[str, dict[str, Any]] = self.status.get("stores") or {}
+        return stores.get(store, {})
+
     @property
     def owner_reference(self) -> dict[str, Any]:
         """The reference that makes this object the controller of another, so that both are deleted together."""

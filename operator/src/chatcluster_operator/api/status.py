@@ -164,6 +164,99 @@ class Rotated(Model):
     """When the last rotation of the keys began, Unix seconds."""
 
 
+class MemberRole(StrEnum):
+    """What a member does in its store."""
+
+    LEADER = "Leader"
+    FOLLOWER = "Follower"
+    UNKNOWN = "Unknown"
+
+
+class MemberState(StrEnum):
+    """How a member is."""
+
+    RUNNING = "Running"
+    JOINING = "Joining"
+    UNREACHABLE = "Unreachable"
+    ABSENT = "Absent"
+
+
+class MemberStatus(Model):
+    """One member of a store."""
+
+    name: Annotated[str, StringConstraints(max_length=253)]
+    """Name of its pod."""
+    node: Annotated[str, StringConstraints(max_length=253)] = ""
+    """Node that it is on; none while it is on none."""
+    role: MemberRole = MemberRole.UNKNOWN
+    """Leader: takes writes, or leads the members. Follower: has a copy. Unknown: it did not say."""
+    state: MemberState
+    """Running: serves. Joining: copies what the others have, or waits for them. Unreachable: does not answer. Absent:
+    has no pod."""
+    in_step: bool = False
+    """Whether it could take over, or go, without anything being lost."""
+    detail: Annotated[str, StringConstraints(max_length=512)] = ""
+    """What else there is to say of it, such as how far it is behind."""
+
+
+class StoreWork(StrEnum):
+    """What is done in a store."""
+
+    SWITCHOVER = "Switchover"
+    FAILOVER = "Failover"
+    REBUILD = "Rebuild"
+    REPLACE = "Replace"
+
+
+class StoreWorkPhase(StrEnum):
+    """Where it stands."""
+
+    WAITING = "Waiting"
+    RUNNING = "Running"
+    DONE = "Done"
+    FAILED = "Failed"
+
+
+class StoreOperation(Model):
+    """Something that is done in a store, or the last that was."""
+
+    what: StoreWork
+    """Switchover: the leader hands over to another member. Failover: another takes over although the leader does not
+    answer. Rebuild: a member throws its data away and copies it anew. Replace: a member whose node is lost, and its
+    volume with it, is made anew elsewhere."""
+    phase: StoreWorkPhase
+    """Waiting: for what `message` says. Running, Done, Failed."""
+    member: Annotated[str, StringConstraints(max_length=253)] = ""
+    """Member that it is about; for a switchover or failover the one that is to lead, where one was asked for."""
+    leader: Annotated[str, StringConstraints(max_length=253)] = ""
+    """Member that led when it began."""
+    claim: Annotated[str, StringConstraints(max_length=63)] = ""
+    """The uid of the volume claim that is given up, for a member that is made anew."""
+    asked: Annotated[str, StringConstraints(max_length=253)] = ""
+    """The annotation's value, where a person asked for it."""
+    started: _Seconds
+    """When it began, Unix seconds."""
+    since: _Seconds
+    """When the phase began, Unix seconds."""
+    message: Annotated[str, StringConstraints(max_length=1024)] = ""
+    """What it waits for, or why it failed, and what to do about it."""
+
+
+class StoreStatus(Model):
+    """How a store with several members does, as they told the operator."""
+
+    size: Annotated[int, Field(ge=1)]
+    """Members that there should be."""
+    leader: Annotated[str, StringConstraints(max_length=253)] = ""
+    """Member that leads; empty while none does, or for a store that has no leader."""
+    members: Annotated[list[MemberStatus], Field(max_length=16)] = Field(default_factory=list[MemberStatus])
+    """The members."""
+    problem: Annotated[str, StringConstraints(max_length=1024)] = ""
+    """What is wrong with the store as a whole, such as that no member leads."""
+    operation: StoreOperation | None = None
+    """What is done in it, or was last."""
+
+
 class CapacityFigure(Model):
     """One number that followed from spec.capacity, or that falls short of it."""
 
@@ -223,6 +316,8 @@ class ChatClusterStatus(Model):
     """The change of release under way."""
     rotation: Rotation | None = None
     """The rotation of passwords or keys under way, or the last one, where it failed."""
+    stores: Annotated[dict[str, StoreStatus], Field(max_length=8)] | None = None
+    """State of the stores that have several members, by store."""
     rotated: Rotated | None = None
     """When passwords and keys were last replaced. Nothing uses the old ones any more; they are refused as soon as the
     kubelet has brought the change to the pods, usually within two minutes."""

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from chatcluster_operator.api import ChatCluster, InventoryItem, Operation, Rotated, Rotation
 from chatcluster_operator.decide.certificates import CertificateFacts
+from chatcluster_operator.decide.members import Course
 from chatcluster_operator.decide.operations import Wait, Work
 from chatcluster_operator.decide.plan import Plan
 from chatcluster_operator.decide.restart import Restarts
@@ -57,6 +58,10 @@ class Facts:
     """The edge's certificate; None: it speaks plain HTTP."""
     sockets: Mapping[str, int] = field(default_factory=dict[str, int])
     """Connected sockets by service, as last counted; a service that cannot be asked is absent."""
+    stores: Mapping[str, Course] = field(default_factory=dict[str, Course])
+    """Stores that have several members, as this look leaves them."""
+    orders_failed: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What stores were told to do and did not, and why, by store."""
 
     @cached_property
     def workloads(self) -> Mapping[str, Workload]:

@@ -93,6 +93,8 @@ class Pod:
     """Serves."""
     address: str = ""
     """Its IP address, once it has one."""
+    node: str = ""
+    """The node that it was put on, once there is one."""
 
 
 @dataclass(frozen=True, slots=True)

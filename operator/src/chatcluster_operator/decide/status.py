@@ -9,11 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from chatcluster_operator.api import ChatClusterStatus, Condition, ConditionStatus, OperationPhase
+from chatcluster_operator.api import ChatClusterStatus, Condition, ConditionStatus, OperationPhase, StoreStatus
 from chatcluster_operator.decide.capacity import capacity
 from chatcluster_operator.decide.component import component_status
 from chatcluster_operator.decide.conditions import TYPES, judge
 from chatcluster_operator.decide.facts import Facts
+from chatcluster_operator.decide.members import store_status
 from chatcluster_operator.decide.sockets import told
 from chatcluster_operator.decide.verdict import Verdict
 from chatcluster_operator.desired.endpoints import endpoints
@@ -34,10 +35,20 @@ def report(facts: Facts) -> dict[str, Any]:
             capacity=capacity(facts),
             operation=facts.operation,
             rotation=facts.rotation,
+            stores=_stores(facts) or None,
             rotated=facts.rotated,
             inventory=list(facts.inventory),
         )
     )
+
+
+def _stores(facts: Facts) -> dict[str, StoreStatus]:
+    """Stores with several members. Of one that sleeps, or cannot be asked, stays what is known."""
+    before: dict[str, Any] = facts.cluster.status.get("stores") or {}
+    managed = {component.name for component in facts.components}
+    kept = {name: StoreStatus.model_validate(known) for name, known in before.items() if name in managed}
+    told = {name: store_status(course, before.get(name)) for name, course in facts.stores.items()}
+    return {name: status for name, status in {**kept, **told}.items() if status.size > 1}
 
 
 def refused(previous: Mapping[str, Any], *, generation: int, problems: Mapping[str, str], now: str) -> dict[str, Any]:

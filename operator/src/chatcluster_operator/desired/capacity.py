@@ -240,7 +240,7 @@ class _Kept:
 
 
 def _stores(users: int, message_days: float, audit_days: float, backends_mib: float) -> dict[str, Need]:
-    """The stores, a single member each. `backends_mib` is what PostgreSQL's connections take."""
+    """The stores, each member as if it were the only one. `backends_mib` is what PostgreSQL's connections take."""
     behaviour, stored = BEHAVIOUR, STORED
     posts_a_day = behaviour["posts"].value * behaviour["busy_hours"].value
     accounts = behaviour["accounts"].value
@@ -273,10 +273,14 @@ def _store(name: str, users: int, kept: _Kept) -> Need:
     volume = math.ceil(users * kept.volume_kib / POLICY["fill"].value / _KIB_OF_GIB)
     largest = int(STORED["volume"].value)
     full = f"{kept.what}, {POLICY['fill'].value:.0%} full in the end"
-    one = Number(1, "stores have a single member")
+    several = users >= POLICY["members_from"].value
+    members = Number(
+        int(POLICY["members"].value) if several else 1,
+        f"{'from' if several else 'below'} {POLICY['members_from'].value:,.0f} people",
+    )
     return Need(
-        fewest=one,
-        most=one,
+        fewest=members,
+        most=members,
         cpu=Number(_up(1000 * wanted, 10), f"{users * cores:.2f} cores at the peak, {most:g} at most"),
         memory=Number(memory, f"{counted:,.0f} MiB counted: at rest, and what it keeps in memory of each person"),
         memory_limit=Number(memory, "as requested: a store must not be the one to give way"),

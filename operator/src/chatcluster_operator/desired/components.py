@@ -32,7 +32,10 @@ def components(cluster: ChatCluster) -> list[Component]:
     managed = [name for name in STORES if cluster.spec.store(name).external is None]
     sizes = sizing(cluster)
     return [
-        *(Component(name, WorkloadKind.STATEFUL_SET, object_name(cluster, name), 1) for name in managed),
+        *(
+            Component(name, WorkloadKind.STATEFUL_SET, object_name(cluster, name), sizes[name].replicas.value)
+            for name in managed
+        ),
         *(
             Component(
                 name,

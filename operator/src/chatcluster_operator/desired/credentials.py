@@ -46,12 +46,15 @@ class Credentials:
 
     postgres_superuser_password: str
     postgres_replication_password: str
+    postgres_rewind_password: str
     postgres_rest_password: str
     postgres_user_password: str
     postgres_gateway_password: str
     postgres_notification_password: str
     mongodb_password: str
     redis_admin_password: str
+    redis_member_password: str
+    """By which the members of Redis sign in to each other, where it has several."""
     redis_gateway_password: str
     redis_user_password: str
     redis_message_password: str

@@ -186,6 +186,10 @@ POLICY: Final[Mapping[str, Figure]] = {
     "limit": Figure(2, "", "memory limit of a service over its request", "assumed: a burst of new sockets"),
     "fill": Figure(0.7, "of 1", "share of a volume that may be full at the end", "assumed: stores slow down when full"),
     "redis_share": Figure(0.6, "of 1", "share of its memory that Redis fills", "desired/redis.py: maxmemory"),
+    "members_from": Figure(
+        1000, "", "people from which stores have several members", "assumed: a thousand people wait for no node"
+    ),
+    "members": Figure(3, "", "members of a store from then on", "the fewest of which one may be lost"),
     "store_cores": Figure(16, "", "cores of the largest store pod", "assumed: half a usual node of 32"),
 }
 """What the plan wants."""

@@ -1,8 +1,12 @@
-"""Kafka in KRaft mode: one node that is broker and controller. Each service signs in as itself, by SASL PLAIN.
+"""Kafka in KRaft mode: nodes that are broker and controller, from the fourth on broker alone. Each service signs in as
+itself, by SASL PLAIN.
 
-Users and passwords are a file that the broker reads at each sign-in (`stores/kafka/src`), so they change while it runs.
+Two files are read while it runs (`stores/kafka/src`) and roll no pod: the users and their passwords, at each sign-in,
+and `cluster.json`, what the cluster should be. By the second, whichever node's controller is active makes topics and
+partitions, lets controllers in, and moves copies to brokers that come and off brokers that are to go.
 """
 
+import json
 from typing import Final
 
 from chatcluster_operator.api import ChatCluster
@@ -15,17 +19,21 @@ from chatcluster_operator.desired.pods import (
     config_volume,
     disruption_budget,
     env,
+    env_from_pod,
     env_from_secret,
+    http_get,
     memory_limit_mib,
     secrets_volume,
     stateful_set,
-    tcp,
 )
 from chatcluster_operator.desired.sizing import sizing
 from chatcluster_operator.desired.types import Inputs, Manifest
 
 NAME: Final = "kafka"
 CONTROLLER_PORT: Final = 9093
+STATE_PORT: Final = 9094
+"""Where each node says by HTTP how it is and how the cluster is."""
+TOPIC: Final = "chat.messages.v1"
 BROKER: Final = "broker"
 USERS: Final = ("message", "notification")
 
@@ -36,17 +44,16 @@ _USERS_FILE: Final = "dev.chatcluster.kafka.UsersFile"
 def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     """All objects of Kafka."""
     name = object_name(cluster, NAME)
-    ports = {"kafka": stores.PORTS[NAME], "controller": CONTROLLER_PORT}
+    ports = {"kafka": stores.PORTS[NAME], "controller": CONTROLLER_PORT, "state": STATE_PORT}
     chosen = sizing(cluster)[NAME].resources
     # The rest is for the page cache, threads and the runtime itself.
     heap = max(128, memory_limit_mib(chosen) // 3)
-    config = _properties(cluster)
+    config = _properties()
     secrets = {"users.properties": _users(inputs), "cluster_id": inputs.credentials.kafka_cluster_id}
     pod = Pod(
         component=NAME,
         ports=ports,
-        # The controller listens first; the clients' port opens once the broker may take requests.
-        probes=Probes(live=tcp("controller"), ready=tcp("kafka")),
+        probes=Probes(live=http_get("state", "/live"), ready=http_get("state", "/ready")),
         resources=chosen,
         checksum=common.checksum(config, secrets["cluster_id"]),
         volumes=(config_volume(name), secrets_volume((name, {"users.properties": "users.properties"}))),
@@ -54,31 +61,55 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
         env=(
             env_from_secret("KAFKA_CLUSTER_ID", name, "cluster_id"),
             env("KAFKA_HEAP_OPTS", f"-Xms{heap}m -Xmx{heap}m"),
+            # Kubernetes gives pods the zone of their node from 1.35 on; before, and without zones, it is empty.
+            env_from_pod("KAFKA_RACK", "metadata.labels['topology.kubernetes.io/zone']"),
         ),
-        # A controlled shutdown hands partitions over and closes the logs.
-        grace_seconds=60,
+        # Waits, up to a minute, while a copy elsewhere is out of step and writes would be refused without this one.
+        pre_stop=http_get("state", "/stop"),
+        # After that a controlled shutdown hands partitions over and closes the logs.
+        grace_seconds=120,
     )
     return [
         common.secret(cluster, name, NAME, secrets),
-        common.config_map(cluster, name, NAME, {"server.properties": config}),
+        common.config_map(cluster, name, NAME, {"server.properties": config, "cluster.json": _wished(cluster)}),
         common.service(cluster, name, NAME, {"kafka": stores.PORTS[NAME]}),
         # Found before they are ready: the nodes need each other to become so.
         common.service(
             cluster, object_name(cluster, NAME, "nodes"), NAME, ports, headless=True, publish_not_ready=True
         ),
-        stateful_set(cluster, inputs, pod, cluster.spec.kafka, replicas=1),
+        stateful_set(cluster, inputs, pod, cluster.spec.kafka),
         disruption_budget(cluster, NAME),
     ]
 
 
-def _properties(cluster: ChatCluster) -> str:
-    """server.properties, without node.id: the image takes that from the pod's name."""
-    node = f"{object_name(cluster, NAME)}-0.{object_name(cluster, NAME, 'nodes')}.{cluster.namespace}.svc"
+def copies(cluster: ChatCluster) -> int:
+    """How many brokers hold each partition."""
+    return min(3, sizing(cluster)[NAME].replicas.value)
+
+
+def node_address(cluster: ChatCluster, node: object) -> str:
+    """Where a node is found, by its own name."""
+    nodes = object_name(cluster, NAME, "nodes")
+    return f"{object_name(cluster, NAME)}-{node}.{nodes}.{cluster.namespace}.svc"
+
+
+def _wished(cluster: ChatCluster) -> str:
+    """cluster.json: what the cluster should be."""
+    sizes = sizing(cluster)
+    wished = {
+        "host": node_address(cluster, "%d"),
+        "members": sizes[NAME].replicas.value,
+        "replication": copies(cluster),
+        "topics": {TOPIC: sizes.partitions.value},
+        "ports": {"client": stores.PORTS[NAME], "controller": CONTROLLER_PORT, "state": STATE_PORT},
+    }
+    return json.dumps(wished, indent=2) + "\n"
+
+
+def _properties() -> str:
+    """server.properties, without what depends on the node: the image adds that by the pod's name and cluster.json. The
+    same however many members there are, so that no broker restarts because others come or go."""
     properties = {
-        "process.roles": "broker,controller",
-        "controller.quorum.voters": f"0@{node}:{CONTROLLER_PORT}",
-        "listeners": f"CLIENT://:{stores.PORTS[NAME]},CONTROLLER://:{CONTROLLER_PORT}",
-        "advertised.listeners": f"CLIENT://{node}:{stores.PORTS[NAME]}",
         "listener.security.protocol.map": "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "CLIENT",
@@ -91,12 +122,13 @@ def _properties(cluster: ChatCluster) -> str:
         "log.dirs": f"{DATA_PATH}/kafka",
         # Topics are made on purpose, with the partitions that their service wants.
         "auto.create.topics.enable": "false",
-        # One node holds each partition once.
-        "default.replication.factor": "1",
-        "min.insync.replicas": "1",
-        "offsets.topic.replication.factor": "1",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
+        # A broker that says nothing for so long leads nothing any more. Clients wait as long, and so does a write that
+        # needs its copy.
+        "broker.session.timeout.ms": "6000",
+        "broker.heartbeat.interval.ms": "1000",
+        "replica.lag.time.max.ms": "6000",
+        # Who came back leads again what it should, within half a minute.
+        "leader.imbalance.check.interval.seconds": "30",
         # A few consumer groups need few partitions, each of which is an open file.
         "offsets.topic.num.partitions": "5",
         "transaction.state.log.num.partitions": "5",

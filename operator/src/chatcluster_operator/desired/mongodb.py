@@ -48,6 +48,6 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
         common.service(
             cluster, object_name(cluster, NAME, "nodes"), NAME, ports, headless=True, publish_not_ready=True
         ),
-        stateful_set(cluster, inputs, pod, cluster.spec.mongodb, replicas=1),
+        stateful_set(cluster, inputs, pod, cluster.spec.mongodb),
         disruption_budget(cluster, NAME),
     ]

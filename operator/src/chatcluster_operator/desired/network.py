@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from chatcluster_operator.api import EDGE, FIELD_MANAGER, LABEL_NAME, STORES, ChatCluster
 from chatcluster_operator.api.spec import Peer
-from chatcluster_operator.desired import haproxy, kafka, migrations, postgres, services, stores
+from chatcluster_operator.desired import haproxy, kafka, migrations, postgres, redis, services, stores
 from chatcluster_operator.desired.common import manifest, object_name, selector
 from chatcluster_operator.desired.components import running_services
 from chatcluster_operator.desired.sizing import sizing
@@ -20,7 +20,7 @@ METRICS_READER: Final = {LABEL_NAME: "prometheus"}
 """Labels of pods, in any namespace, that may read metrics."""
 
 OPERATOR: Final = {LABEL_NAME: FIELD_MANAGER}
-"""The same of the operator's, which tells how many sockets there are."""
+"""The same of the operator's, which tells how many sockets there are, and looks after stores with several members."""
 
 KEDA: Final = {"app": "keda-operator"}
 """The same of KEDA's, which count sockets where replicas follow them."""
@@ -95,10 +95,16 @@ _DNS: Final[Rule] = {"ports": [*_ports(53, protocol="UDP"), *_ports(53)]}
 def _store_policy(cluster: ChatCluster, name: str) -> Manifest:
     clients = [service for service in running_services(cluster) if name in services.PROFILES[service].stores]
     clients += [migrations.COMPONENT] if name == postgres.NAME else []
-    ingress, egress = _from(cluster, clients, stores.PORTS[name]), [_DNS]
-    if members := _MEMBER_PORTS.get(name):
+    ports = stores.client_ports(cluster, name)
+    ingress, egress = _from(cluster, clients, *ports), [_DNS]
+    # Members of Redis speak to each other as services do.
+    members = ports if name == redis.NAME and len(ports) > 1 else _MEMBER_PORTS.get(name)
+    if members:
         ingress += _from(cluster, [name], *members)
         egress.append(_to(cluster, name, *members))
+    if sizing(cluster)[name].replicas.value > 1:
+        peer = {"namespaceSelector": {}, "podSelector": {"matchLabels": OPERATOR}}
+        ingress.append({"from": [peer], "ports": _ports(*stores.ADMIN_PORTS[name])})
     if name == postgres.NAME:
         # Patroni elects its leader through the API server, whose address no label tells.
         egress.append({"ports": _ports(*_API_SERVER_PORTS)})
@@ -139,7 +145,7 @@ def _peer(given: Peer) -> dict[str, Any]:
 
 def _to_store(cluster: ChatCluster, store: str) -> Rule:
     # An external store may be anywhere, on any port: its address is in a Secret.
-    return {} if cluster.spec.store(store).external else _to(cluster, store, stores.PORTS[store])
+    return {} if cluster.spec.store(store).external else _to(cluster, store, *stores.client_ports(cluster, store))
 
 
 def _migration_policy(cluster: ChatCluster) -> Manifest:

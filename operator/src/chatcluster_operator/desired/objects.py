@@ -45,7 +45,7 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
         common.service(
             cluster, object_name(cluster, NAME, "nodes"), NAME, ports, headless=True, publish_not_ready=True
         ),
-        stateful_set(cluster, inputs, pod, cluster.spec.objects, replicas=1),
+        stateful_set(cluster, inputs, pod, cluster.spec.objects),
         disruption_budget(cluster, NAME),
     ]
 

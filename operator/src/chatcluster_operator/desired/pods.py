@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chatcluster_operator.api import ChatCluster, DeletionPolicy
+from chatcluster_operator.api import STORES, ChatCluster, DeletionPolicy
 from chatcluster_operator.api.quantity import parse_quantity
 from chatcluster_operator.api.spec import Placement, Store, Workload
 from chatcluster_operator.api.strategic import merge
@@ -23,6 +23,8 @@ RESTARTED_AT: Final = "chatcluster.dev/restarted-at"
 
 _OF_CONTAINERS: Final = frozenset({"containers", "initContainers"})
 _USER: Final = 10001
+_ZONE: Final = "topology.kubernetes.io/zone"
+_NODE: Final = "kubernetes.io/hostname"
 READ_ONLY_BY_GROUP: Final = 0o440
 
 
@@ -36,6 +38,27 @@ class Probes:
     """Whether it takes requests."""
     start_seconds: int = 300
     """How long it may take to come alive: on a node where all pods start at once it is minutes."""
+
+
+@dataclass(frozen=True)
+class Companion:
+    """Another container of the pod, of the same image and with the same volumes and variables."""
+
+    name: str
+    command: Sequence[str]
+    ports: Mapping[str, int]
+    probes: Probes
+    resources: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """A small process beside a component's own: of the same image, with the same files but for the claims."""
+
+    name: str
+    command: Sequence[str]
+    resources: dict[str, Any]
+    env: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +84,7 @@ class Pod:
     rollout_label: str | None = None
     """Label by which spreading tells the pods of one rollout from those of another."""
     extra_labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    companions: Sequence[Companion] = ()
 
 
 @dataclass(frozen=True)
@@ -131,38 +155,18 @@ def memory_limit_mib(chosen: Mapping[str, Any]) -> int:
 
 
 def _template(cluster: ChatCluster, inputs: Inputs, pod: Pod, given: Workload) -> dict[str, Any]:
-    mounts = [(volume["name"], path) for volume, path in pod.volumes]
-    container: dict[str, Any] = {
-        **_container(cluster, pod.component, inputs.images[pod.component], pod.resources, mounts, pod.env),
-        "ports": [{"name": name, "containerPort": number, "protocol": "TCP"} for name, number in pod.ports.items()],
-        # Once a second until it lives: what waits for it need not wait longer than that.
-        "startupProbe": {
-            **pod.probes.live,
-            "periodSeconds": 1,
-            "timeoutSeconds": 3,
-            "failureThreshold": pod.probes.start_seconds,
-        },
-        "readinessProbe": {
-            **pod.probes.ready,
-            # A command costs a process each time.
-            "periodSeconds": 5 if "exec" in pod.probes.ready else 2,
-            "timeoutSeconds": 3,
-            "failureThreshold": 2,
-        },
-        # Patient: on a node that is short of processor time, restarts would only make it worse.
-        "livenessProbe": {**pod.probes.live, "periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6},
-    }
-    container["volumeMounts"] += [{"name": name, "mountPath": path} for name, path in pod.claims]
+    container = _serving(cluster, inputs, pod, Companion(pod.component, (), pod.ports, pod.probes, pod.resources))
     if pod.args:
         container["args"] = list(pod.args)
     if pod.pre_stop:
         container["lifecycle"] = {"preStop": dict(pod.pre_stop)}
+    companions = [_serving(cluster, inputs, pod, other) for other in pod.companions]
     body = {
         **_body(cluster, given.placement, [volume for volume, _ in pod.volumes]),
         "automountServiceAccountToken": pod.service_account is not None,
         "terminationGracePeriodSeconds": pod.grace_seconds,
-        "topologySpreadConstraints": [_spread(cluster, pod)],
-        "containers": [container],
+        "topologySpreadConstraints": _spread(cluster, pod),
+        "containers": [container, *companions],
     }
     if pod.service_account:
         body["serviceAccountName"] = pod.service_account
@@ -174,6 +178,33 @@ def _template(cluster: ChatCluster, inputs: Inputs, pod: Pod, given: Workload) -
         "spec": body,
     }
     return merge(template, given.pod_override) if given.pod_override else template
+
+
+def _serving(cluster: ChatCluster, inputs: Inputs, pod: Pod, own: Companion) -> dict[str, Any]:
+    """A container that goes on for as long as its pod."""
+    mounts = [(volume["name"], path) for volume, path in pod.volumes]
+    container: dict[str, Any] = {
+        **_container(cluster, own.name, inputs.images[pod.component], own.resources, mounts, pod.env),
+        "ports": [{"name": name, "containerPort": number, "protocol": "TCP"} for name, number in own.ports.items()],
+        # Once a second until it lives: what waits for it need not wait longer than that.
+        "startupProbe": {
+            **own.probes.live,
+            "periodSeconds": 1,
+            "timeoutSeconds": 3,
+            "failureThreshold": own.probes.start_seconds,
+        },
+        "readinessProbe": {
+            **own.probes.ready,
+            # A command costs a process each time.
+            "periodSeconds": 5 if "exec" in own.probes.ready else 2,
+            "timeoutSeconds": 3,
+            "failureThreshold": 2,
+        },
+        # Patient: on a node that is short of processor time, restarts would only make it worse.
+        "livenessProbe": {**own.probes.live, "periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6},
+    }
+    container["volumeMounts"] += [{"name": name, "mountPath": path} for name, path in pod.claims]
+    return container | ({"command": list(own.command)} if own.command else {})
 
 
 def run_once(cluster: ChatCluster, task: Task, given: Workload) -> dict[str, Any]:
@@ -249,14 +280,21 @@ def _body(cluster: ChatCluster, placement: Placement, volumes: Sequence[Mapping[
     return body | _placement(placement)
 
 
-def _spread(cluster: ChatCluster, pod: Pod) -> dict[str, Any]:
-    spread: dict[str, Any] = {
-        "maxSkew": 1,
-        "topologyKey": "kubernetes.io/hostname",
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": selector(cluster, pod.component)},
-    }
-    return spread | ({"matchLabelKeys": [pod.rollout_label]} if pod.rollout_label else {})
+def _spread(cluster: ChatCluster, pod: Pod) -> list[dict[str, Any]]:
+    """Over nodes; members of a store over zones too. Never at the price of a pod that runs nowhere: a cluster that has
+    lost a node must still hold all members."""
+    members = pod.component in STORES and sizing(cluster)[pod.component].replicas.value > 1
+    rollout = {"matchLabelKeys": [pod.rollout_label]} if pod.rollout_label else {}
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": selector(cluster, pod.component)},
+            **rollout,
+        }
+        for key in ((_ZONE, _NODE) if members else (_NODE,))
+    ]
 
 
 def _placement(placement: Placement) -> dict[str, Any]:
@@ -297,8 +335,14 @@ def deployment(cluster: ChatCluster, inputs: Inputs, pod: Pod, given: Workload, 
     return manifest("apps/v1", "Deployment", cluster, object_name(cluster, pod.component), pod.component, spec=spec)
 
 
-def stateful_set(cluster: ChatCluster, inputs: Inputs, pod: Pod, store: Store, *, replicas: int) -> Manifest:
-    """A store's members, each with a volume of its own. Whether those go with it is the deletion policy's to say."""
+def members_of(cluster: ChatCluster, inputs: Inputs, store: str) -> int:
+    """How many members a store's StatefulSet has: what `sizing` says, but for one that is still giving members up."""
+    return inputs.members.get(store, sizing(cluster)[store].replicas.value)
+
+
+def stateful_set(cluster: ChatCluster, inputs: Inputs, pod: Pod, store: Store) -> Manifest:
+    """A store's members (see `members_of`), each with a volume of its own. Whether those go with it is the deletion
+    policy's to say."""
     retention = "Retain" if cluster.spec.deletion_policy is DeletionPolicy.RETAIN else "Delete"
     chosen = sizing(cluster)[pod.component].volume
     # One that exists keeps its size, whatever has changed since: claim templates cannot.
@@ -309,7 +353,7 @@ def stateful_set(cluster: ChatCluster, inputs: Inputs, pod: Pod, store: Store, *
     spec: dict[str, Any] = {
         "selector": {"matchLabels": selector(cluster, pod.component)},
         "serviceName": object_name(cluster, pod.component, "nodes"),
-        "replicas": 0 if cluster.spec.hibernated else replicas,
+        "replicas": 0 if cluster.spec.hibernated else members_of(cluster, inputs, pod.component),
         "revisionHistoryLimit": 3,
         # The members of a store find a quorum together; none waits for another to start.
         "podManagementPolicy": "Parallel",

@@ -88,7 +88,7 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
             headless=True,
             publish_not_ready=True,
         ),
-        stateful_set(cluster, inputs, pod, cluster.spec.postgres, replicas=MEMBERS),
+        stateful_set(cluster, inputs, pod, cluster.spec.postgres),
         disruption_budget(cluster, NAME),
     ]
 

@@ -151,7 +151,19 @@ def _store(cluster: ChatCluster, name: str, need: Need) -> Size:
     given = cluster.spec.store(name)
     assert need.volume is not None  # noqa: S101 - every store has one
     volume = _amount(given.storage.size if given.storage else None, need.volume, "Gi")
-    return _sized(given, need, replicas=_of(need.fewest), volume=volume)
+    return _sized(given, need, replicas=_members(cluster, name, need.fewest), volume=volume)
+
+
+def _members(cluster: ChatCluster, name: str, derived: Number) -> Choice[int]:
+    """How many members a store has. What is derived never makes fewer of those that there are."""
+    given = cluster.spec.store(name)
+    there = int(cluster.store_status(name).get("size", 0))
+    if given.members is not None and (given.SHRINKS or given.members >= there):
+        return _set(given.members)
+    # One or three, whichever the store may have: an embedded engine is always alone, a replica set never.
+    allowed = given.allowed_members
+    most = Choice(max((n for n in allowed if n <= derived.value), default=min(allowed)), derived.why, _origin(derived))
+    return Choice(there, "as many as there are", Origin.DEFAULT) if there > most.value and there in allowed else most
 
 
 def _edge(cluster: ChatCluster, need: Need) -> Size:

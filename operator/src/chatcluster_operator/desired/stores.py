@@ -13,7 +13,19 @@ from chatcluster_operator.desired.types import Inputs
 
 PORTS: Final[Mapping[str, int]] = {"postgres": 5432, "mongodb": 27017, "redis": 6379, "kafka": 9092, "objects": 8333}
 """Port that clients of each managed store use."""
+SENTINEL_PORT: Final = 26379
+"""Where services ask who is Redis' master, where it has several members."""
+ADMIN_PORTS: Final[Mapping[str, tuple[int, ...]]] = {
+    "postgres": (8008,),
+    "mongodb": (27017,),
+    "redis": (6379, SENTINEL_PORT),
+    "kafka": (9092,),
+    "objects": (8333,),
+}
+"""Ports on which the operator asks the members of a store that has several, and tells them what to do."""
 
+REDIS_GROUP: Final = "chatcluster"
+"""Name by which Sentinels know the master and its replicas."""
 POSTGRES_USERS: Final = ("user", "gateway", "notification")
 """Services that keep rows, each in a database of its own."""
 MONGODB_DATABASE: Final = "chat"
@@ -99,7 +111,17 @@ def _mongodb_url(cluster: ChatCluster, inputs: Inputs, service: str) -> str:
 
 def _redis_url(cluster: ChatCluster, inputs: Inputs, service: str) -> str:
     password = getattr(inputs.credentials_of(service), f"redis_{service}_password")
-    return f"redis://{service}:{password}@{_host(cluster, 'redis')}/0"
+    if sizing(cluster)["redis"].replicas.value == 1:
+        return f"redis://{service}:{password}@{_host(cluster, 'redis')}/0"
+    # Three Sentinels tell of any others: nobody restarts when members come or go.
+    sentinels = ",".join(f"{object_name(cluster, 'redis', str(n))}:{SENTINEL_PORT}" for n in range(3))
+    return f"redis+sentinel://{service}:{password}@{sentinels}/{REDIS_GROUP}/0"
+
+
+def client_ports(cluster: ChatCluster, store: str) -> tuple[int, ...]:
+    """Ports on which services speak to a managed store."""
+    several = store == "redis" and sizing(cluster)[store].replicas.value > 1
+    return (PORTS[store], *((SENTINEL_PORT,) if several else ()))
 
 
 def _kafka(cluster: ChatCluster, inputs: Inputs, service: str, secret: str | None) -> Access:

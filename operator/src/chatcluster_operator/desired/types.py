@@ -45,6 +45,9 @@ class Inputs:
     that a changed Secret rolls them. One left out is taken as unchanging."""
     volumes: Mapping[str, str] = field(default_factory=dict[str, str])
     """Size of each store's volumes as they are, by component; a store that is not made yet is absent."""
+    members: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How many members a store's StatefulSet has where that is not what the spec asks for: it gives some up, and their
+    data is still being moved. By component; the others are absent."""
     apis: frozenset[str] = frozenset()
     """Names of the optional kinds that the cluster has, such as Certificate: no other optional kind may be made."""
     tls: OwnTls | None = None

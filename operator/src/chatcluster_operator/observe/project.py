@@ -109,6 +109,7 @@ def pod_of(body: Mapping[str, Any]) -> Pod:
         ready="deletionTimestamp" not in metadata
         and any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions", [])),
         address=str(status.get("podIP", "")),
+        node=sys.intern(str(body.get("spec", {}).get("nodeName", ""))),
         reason=reason,
         message=message,
         ending="deletionTimestamp" in metadata,

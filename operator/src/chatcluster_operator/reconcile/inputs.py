@@ -16,6 +16,7 @@ from chatcluster_operator.desired import Inputs, Reference, components, credenti
 from chatcluster_operator.observe import Observer, Owner, References
 from chatcluster_operator.reconcile.certificates import Keeper, Kept
 from chatcluster_operator.reconcile.credentials import Vault
+from chatcluster_operator.reconcile.members import Members, Membership
 from chatcluster_operator.reconcile.rollout import choose, restarted
 from chatcluster_operator.reconcile.rotation import noted, rotate
 
@@ -48,6 +49,8 @@ class Gathered:
     """What keeps operations from beginning, or from going on."""
     certificate: CertificateFacts | None = None
     """The edge's certificate; None: it speaks plain HTTP."""
+    membership: Membership = field(default_factory=Membership)
+    """Stores with several members."""
     due: int | None = None
     """When to look again at the latest, Unix seconds."""
 
@@ -59,12 +62,14 @@ class Gatherer:
         self,
         observer: Observer,
         owner: Owner,
+        members: Members,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._observer = observer
         self._owner = owner
+        self._members = members
         self._clock = clock
         self._wall_clock = wall_clock
         self._vault = Vault(observer, owner)
@@ -83,11 +88,13 @@ class Gatherer:
         nothing = _nothing(cluster, references, kept, held.failure)
         if held.credentials is None:
             return nothing
+        membership = self._members.look(cluster, held.credentials, snapshot, now=now)
         bare = Inputs(
             images={},
             credentials=held.credentials,
             digests=references.digests,
             volumes=_volumes(cluster, snapshot),
+            members=membership.replicas,
             tls=kept.own,
             apis=self._observer.apis,
         )
@@ -111,6 +118,7 @@ class Gatherer:
             rotated=turned.rotated,
             waits={work: wait for work, wait in waits.items() if wait},
             certificate=kept.facts,
+            membership=membership,
             due=min((at for at in times if at is not None), default=None),
         )
 

@@ -8,6 +8,7 @@ from chatcluster_operator import metrics
 from chatcluster_operator.act import Actor, Events
 from chatcluster_operator.kube import Object
 from chatcluster_operator.observe import Observer, Owner, SocketScraper
+from chatcluster_operator.observe.stores.watch import PARALLEL
 from chatcluster_operator.reconcile.worker import Worker
 
 
@@ -18,6 +19,7 @@ class Reconciler:
         self._limit = asyncio.Semaphore(concurrency)
         self._resync = resync
         self._scraper = SocketScraper()
+        self._probing = asyncio.Semaphore(PARALLEL)
         self._workers: dict[Owner, tuple[Worker, asyncio.Task[None]]] = {}
         self._log = structlog.get_logger(__name__)
         metrics.WORKERS.set_function(lambda: len(self._workers))
@@ -45,6 +47,7 @@ class Reconciler:
             limit=self._limit,
             resync=self._resync,
             scraper=self._scraper,
+            probing=self._probing,
         )
         task = asyncio.create_task(worker.run(), name=f"worker {owner.namespace}/{owner.name}")
         self._workers[owner] = (worker, task)

@@ -40,6 +40,7 @@ from chatcluster_operator.kube.client import CONNECTION_ERRORS
 from chatcluster_operator.observe import Backoff, Observer, Owner, Sockets, SocketScraper
 from chatcluster_operator.reconcile.inputs import Gathered, Gatherer
 from chatcluster_operator.reconcile.ledger import mark, recall, unmarked
+from chatcluster_operator.reconcile.members import Members
 
 SETTLE: Final = 0.1
 """Seconds between waking and looking: a change rarely comes alone."""
@@ -78,6 +79,7 @@ class Worker:
         limit: asyncio.Semaphore,
         resync: float,
         scraper: SocketScraper,
+        probing: asyncio.Semaphore,
     ) -> None:
         self._owner = owner
         self._body = body
@@ -87,7 +89,8 @@ class Worker:
         self._limit = limit
         self._resync = resync
         self._log = structlog.get_logger(__name__)
-        self._gatherer = Gatherer(observer, owner)
+        self._members = Members(actor.leadership, probing, self.wake)
+        self._gatherer = Gatherer(observer, owner, self._members)
         self._sockets = Sockets(scraper, self.wake)
         self._applied: dict[Key, Applied] = {}
         self._recalled = False
@@ -140,6 +143,7 @@ class Worker:
             await self._watch_over()
         finally:
             self._sockets.close()
+            self._members.close()
 
     async def _watch_over(self) -> None:
         await self._observer.wait_synced()
@@ -248,6 +252,7 @@ class Worker:
                 cluster = cluster.model_copy(update={"status": status})
             outcome = await self._actor.execute(cluster, intent, guarded=gathered.guarded)
             self._remember(outcome)
+        failed = {} if cluster.spec.paused else await self._members.carry_out(gathered.membership)
         failures = (*gathered.failures, *outcome.failures)
         after = self._observer.snapshot(self._owner, applied=self._applied, missing=gathered.missing)
         facts = Facts(
@@ -266,6 +271,8 @@ class Worker:
             apis=self._observer.apis,
             certificate=gathered.certificate,
             sockets=self._sockets.look(after.pods),
+            stores=gathered.membership.courses,
+            orders_failed=failed,
             url=public_url(cluster),
             now=_now(),
         )
@@ -362,7 +369,7 @@ def _result(gathered: Gathered, intent: Plan, failures: tuple[Failure, ...]) -> 
         return Result.FAILED
     if gathered.missing or intent.taken or "NameTaken" in reasons:
         return Result.BLOCKED
-    if reasons or intent.leaving:
+    if reasons or intent.leaving or any(course.busy for course in gathered.membership.courses.values()):
         return Result.UNDER_WAY
     moving = gathered.operation is not None and gathered.operation.phase is not OperationPhase.ROLLED_BACK
     turning = gathered.rotation is not None and gathered.rotation.phase is not RotationPhase.FAILED

@@ -1,9 +1,9 @@
 """The five stores, managed or brought by the user."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from chatcluster_operator.api.model import Model, rules
@@ -35,11 +35,18 @@ class External(Model):
     """Secret in the ChatCluster's namespace with the store's address and credentials."""
 
 
-_MANAGED_FIELDS = ("storage", "resources", "pod_override", "engine")
+_MANAGED_FIELDS = ("storage", "resources", "pod_override", "engine", "members")
+
+MOST_MEMBERS: Final = 9
+"""Most members of any store."""
 
 
-def _store_rules(name: str, *managed_fields: str) -> ConfigDict:
+def _store_rules(
+    name: str, *managed_fields: str, members: tuple[int, ...] = (1, 3, 5), shrinks: bool = False
+) -> ConfigDict:
     """The rules of one store: what excludes what, and what may not change.
+
+    `members` are the numbers of members that it may have, `shrinks` whether it can give some up without a loss.
 
     A size that was left out is not known here: the volume keeps what it has, and status.capacity says so.
     """
@@ -51,7 +58,13 @@ def _store_rules(name: str, *managed_fields: str) -> ConfigDict:
         )
 
     both_managed = "has(self.external) || has(oldSelf.external)"
-    managed_fields = (*managed_fields, "podOverride")
+    managed_fields = (*managed_fields, "podOverride", "members")
+    counts = " or ".join(filter(None, (", ".join(map(str, members[:-1])), str(members[-1]))))
+    kept = (
+        f"{both_managed} || !has(self.members) || !has(oldSelf.members) || self.members >= oldSelf.members",
+        f"{name}.members cannot be lowered, because the data of those that go would not be moved first; restore it, or "
+        "make a new ChatCluster and move the data",
+    )
     alone = " && ".join(f"!has(self.{field})" for field in managed_fields)
     return ConfigDict(
         json_schema_extra=rules(
@@ -75,6 +88,12 @@ def _store_rules(name: str, *managed_fields: str) -> ConfigDict:
                 f"{name}.storage.storageClassName is fixed, because volumes stay where they are; restore it, or make "
                 "a new ChatCluster and move the data",
             ),
+            (
+                f"!has(self.members) || self.members in {list(members)}",
+                f"{name}.members must be {counts}: with an even number no more members may be lost than with one less; "
+                "choose one of these",
+            ),
+            *([] if shrinks else [kept]),
         )
     )
 
@@ -86,6 +105,27 @@ class Store(Workload):
     """The volume. Left out: of the size that spec.capacity asks for, on the default storage class."""
     external: External | None = None
     """A store that you run, in place of a managed one. The choice is final."""
+    members: Annotated[int, Field(ge=1, le=MOST_MEMBERS)] | None = None
+    """How many members hold the data, each with a volume of its own and, as far as there are so many, on a node and in
+    a zone of its own. While most of them are there, nothing is lost and all goes on: of 3 one may be lost, of 5 two.
+    Left out: what spec.capacity asks for, else 1; what runs already is never made fewer by that."""
+
+    MEMBERS: ClassVar[tuple[int, ...]] = (1, 3, 5)
+    """Numbers of members that the store may have."""
+    SHRINKS: ClassVar[bool] = False
+    """Whether it can give members up without a loss."""
+
+    @property
+    def allowed_members(self) -> tuple[int, ...]:
+        """Numbers of members that it may have as it is set up, in ascending order."""
+        return self.MEMBERS
+
+    @model_validator(mode="after")
+    def _as_many_as_it_can_have(self) -> Self:
+        if self.members is not None and self.members not in self.allowed_members:
+            allowed = ", ".join(map(str, self.allowed_members))
+            raise ValueError(f"members is {self.members}; choose one of {allowed}")
+        return self
 
     @model_validator(mode="after")
     def _external_stands_alone(self) -> Self:
@@ -106,7 +146,9 @@ class Postgres(Store):
 class Mongodb(Store):
     """MongoDB: conversations and messages."""
 
-    model_config = _store_rules("mongodb", "storage", "resources", "engine")
+    model_config = _store_rules("mongodb", "storage", "resources", "engine", members=(1,))
+
+    MEMBERS: ClassVar[tuple[int, ...]] = (1,)
 
     engine: MongoEngine | None = None
     """What a managed MongoDB runs on. Embedded, the default: a single-node stand-in that speaks MongoDB's protocol.
@@ -122,7 +164,9 @@ class Redis(Store):
 class Kafka(Store):
     """Kafka: events between services."""
 
-    model_config = _store_rules("kafka", "storage", "resources")
+    MEMBERS: ClassVar[tuple[int, ...]] = (1, 3, 4, 5, 6, 7, 8, 9)
+
+    model_config = _store_rules("kafka", "storage", "resources", members=MEMBERS)
 
 
 class Objects(Store):

@@ -16,6 +16,7 @@ from chatcluster_operator.decide.conditions.hibernation import hibernated
 from chatcluster_operator.decide.conditions.pause import paused
 from chatcluster_operator.decide.conditions.progress import progressing
 from chatcluster_operator.decide.conditions.readiness import edge_ready, ready, services_ready, stores_ready
+from chatcluster_operator.decide.conditions.redundancy import redundancy
 from chatcluster_operator.decide.conditions.restarting import restarting
 from chatcluster_operator.decide.conditions.rotating import rotating
 from chatcluster_operator.decide.conditions.schema import schema
@@ -40,6 +41,7 @@ STATES: Final[Mapping[str, Aspect]] = {
     "Rotating": rotating,
     "SchemaMigrated": schema,
     "Restarting": restarting,
+    "StoresRedundant": redundancy,
     "Paused": paused,
     "Hibernated": hibernated,
     "ScalesOnSockets": autoscaling,
