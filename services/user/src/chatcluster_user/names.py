@@ -19,14 +19,14 @@ ABOUT_MAX = 500
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co"}
 _JOINERS = "\u200c\u200d"  # part of Persian words and of emoji
 
-_USERNAME = re.compile(USERNAME_PATTERN)
+USERNAME = re.compile(USERNAME_PATTERN)
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:-([A-Za-z]{4}))?(?:-([A-Za-z]{2}|[0-9]{3}))?", re.ASCII)
 
 
 def username(typed: str) -> str:
     """Lower-case ASCII letters, digits, `.`, `_` and `-`, 3 to 32 of them: nothing that looks like something else."""
     name = typed.strip().lower()
-    if not _USERNAME.fullmatch(name):
+    if not USERNAME.fullmatch(name):
         raise ValueError(
             "use 3 to 32 letters (a-z), digits, '.', '_' or '-'; the first and the last a letter or a digit"
         )

@@ -1,11 +1,10 @@
 """Conversations: opening and closing them, what they are like, who is in them with which role, what is pinned."""
 
 import asyncio
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from chatcluster_common import errors, logs
+from chatcluster_common import cursors, errors, logs
 from chatcluster_common.clock import utc_now
 from chatcluster_common.errors import Problem
 from chatcluster_common.ids import new_id
@@ -30,6 +29,7 @@ from chatcluster_message.people import People
 from chatcluster_message.roles import Action
 from chatcluster_message.service.access import Access
 from chatcluster_message.store import Store
+from chatcluster_message.store.conversations import DIRECTORY_KEY
 
 log = logs.get_logger(__name__)
 
@@ -142,7 +142,9 @@ class ConversationService:
 
     async def directory(self, caller: str, beginning: str, cursor: str | None, limit: int) -> Directory:
         """One page of the public channels whose name begins with `beginning`."""
-        found = await self._store.conversations.public(beginning, after=_read_cursor(cursor), limit=limit + 1)
+        found = await self._store.conversations.public(
+            beginning, after=cursors.decode(cursor, DIRECTORY_KEY), limit=limit + 1
+        )
         return Directory(
             items=[
                 DirectoryEntry(
@@ -155,7 +157,7 @@ class ConversationService:
                 )
                 for channel, _ in found[:limit]
             ],
-            next_cursor=_cursor(found[limit - 1][1]) if len(found) > limit else None,
+            next_cursor=cursors.encode(found[limit - 1][1]) if len(found) > limit else None,
         )
 
     async def join(self, caller: str, conversation_id: str) -> Conversation:
@@ -305,19 +307,6 @@ async def _settled(waits: Iterable["asyncio.Future[None]"]) -> None:
     results = await asyncio.gather(*waits, return_exceptions=True)
     if any(isinstance(result, ChannelsUnavailableError) for result in results):
         log.warning("a change of a conversation could not be announced")
-
-
-def _cursor(key: str) -> str:
-    return urlsafe_b64encode(key.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str | None) -> str:
-    if cursor is None:
-        return ""
-    try:
-        return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except ValueError as error:
-        raise errors.invalid("query.cursor", "send next_cursor of the page before") from error
 
 
 def _check_kind(kind: str, values: Mapping[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """Conversations and who is in them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
@@ -170,6 +171,8 @@ class Conversations:
 
 _WRITTEN_BY_OTHERS = ("_id", "created_by", "created_at", "last_seq", "last_message_at", "first_seq")
 _LAST = "\U0010ffff"
+DIRECTORY_KEY: Final = re.compile(r"[^\0]+\0[0-9a-f-]+")
+"""Where a public channel stands in the directory: its name without case, and its id."""
 _GRACE = timedelta(minutes=1)
 """How long sends by those who were members a moment ago may still arrive."""
 

@@ -2,14 +2,14 @@
 
 from typing import cast
 
-from chatcluster_common import errors
+from chatcluster_common import cursors, errors
 from chatcluster_common.permissions import Role
-from chatcluster_user import cursors
 from chatcluster_user.admin import models, store
 from chatcluster_user.audit import store as audit
 from chatcluster_user.audit.store import NOBODY
 from chatcluster_user.client import Client
 from chatcluster_user.database import Database, Transaction
+from chatcluster_user.names import USERNAME
 from chatcluster_user.outbox import Outbox
 from chatcluster_user.people import store as accounts
 from chatcluster_user.people.service import check_not_last_admin, to_profile
@@ -28,7 +28,7 @@ class Admin:
         self, *, query: str | None, role: str | None, state: str | None, cursor: str | None, limit: int
     ) -> models.AdminUserPage:
         """Accounts by username."""
-        after = cursors.decode(cursor) if cursor else ""
+        after = cursors.decode(cursor, USERNAME)
         async with self._database.transaction() as tx:
             found = await store.page(
                 tx, query=query.strip() if query else None, role=role, state=state, after=after, limit=limit + 1

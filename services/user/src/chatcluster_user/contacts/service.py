@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import cast
 
-from chatcluster_common import errors
+from chatcluster_common import cursors, errors
 from chatcluster_common.clock import utc_now
-from chatcluster_user import cursors
 from chatcluster_user.contacts import models, rules, store
 from chatcluster_user.contacts.rules import Action, Refused, Relation, Stance
 from chatcluster_user.database import Database, Transaction
+from chatcluster_user.names import USERNAME
 from chatcluster_user.outbox import Outbox
 from chatcluster_user.people import store as accounts
 from chatcluster_user.people.service import gone, to_profile
@@ -66,7 +66,7 @@ class Contacts:
 
     async def page(self, user_id: str, state: str | None, cursor: str | None, limit: int) -> models.ContactPage:
         """The person's contacts, by username."""
-        after = cursors.decode(cursor) if cursor else ""
+        after = cursors.decode(cursor, USERNAME)
         async with self._database.transaction() as tx:
             found = await store.page(tx, user_id, state, after, limit + 1) if accounts.is_id(user_id) else []
         more = len(found) > limit

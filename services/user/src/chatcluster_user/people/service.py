@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterable, Mapping
 
-from chatcluster_common import errors
+from chatcluster_common import cursors, errors
 from chatcluster_common.permissions import Role
-from chatcluster_user import cursors
 from chatcluster_user.database import Database, Transaction
+from chatcluster_user.names import USERNAME
 from chatcluster_user.others import Others
 from chatcluster_user.outbox import Outbox
 from chatcluster_user.people import models, store
@@ -119,7 +119,7 @@ class People:
 
     async def search(self, caller_id: str, query: str, cursor: str | None, limit: int) -> models.UserPage:
         """People whose username or display name begins with `query`, by username."""
-        after = cursors.decode(cursor) if cursor else ""
+        after = cursors.decode(cursor, USERNAME)
         async with self._database.transaction() as tx:
             found = await store.search(tx, caller_id, query.strip(), after, limit + 1)
         more = len(found) > limit
