@@ -6,7 +6,7 @@ import pytest
 
 from chatcluster_operator.decide import Child, Key, Snapshot, Workload
 from chatcluster_operator.decide.plan import Replace
-from chatcluster_operator.decide.snapshot import Job
+from chatcluster_operator.decide.snapshot import Job, Pod
 from chatcluster_operator.desired.types import Migrations
 from chatcluster_operator.reconcile.rollout import RETRY_SECONDS, choose, jobs_of
 
@@ -57,6 +57,9 @@ def test_schemas_are_narrowed_once_nothing_runs_that_is_older(chatcluster, input
     catalogue = {cluster.spec.version: given.images}
     chosen = choose(cluster, Snapshot(children=children), catalogue, given, now=FAILED_AT)
     assert chosen.migrations == Migrations(given.images, contract=narrowed)
+    leaving = {Key("Pod", "demo-user-0"): Pod("p", 1, "user", ending=True)}
+    chosen = choose(cluster, Snapshot(children=children, pods=leaving), catalogue, given, now=FAILED_AT)
+    assert chosen.migrations == Migrations(given.images, contract=False), "it may be of before, and is not counted"
 
 
 def test_jobs_are_made_anew_with_their_pods():

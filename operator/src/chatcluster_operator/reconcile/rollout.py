@@ -109,16 +109,25 @@ def _kept(
     images: Mapping[str, str],
     workloads: Mapping[str, Workload],
 ) -> Migrations:
-    """The migrations while no release is taken up or taken back: all the way, as soon as nothing runs any more that an
-    earlier image needs."""
+    """The migrations while no release is taken up or taken back: all the way, as soon as no pod runs that an earlier
+    image may be in, be it ready or not. One that is on its way out still answers what it has begun.
+
+    What has begun goes on: to narrow a schema cannot be taken back. A ChatCluster that has been asleep, or is new, has
+    no pods, and so begins at once.
+    """
     entire = Migrations(images, contract=True)
     begun = all(key in snapshot.children for key in jobs_of(cluster, inputs, entire))
-    settled = all(
-        (workload := workloads.get(name)) is None
-        or (workload.current and workload.updated >= workload.total and workload.image == images[name])
+    ending = {pod.component for pod in snapshot.pods.values() if pod.ending}
+    alone = all(
+        name not in ending and _runs_nothing_but(images[name], workloads.get(name))
         for name in migrations.services(cluster)
     )
-    return entire if begun or settled else Migrations(images, contract=False)
+    return Migrations(images, contract=begun or alone)
+
+
+def _runs_nothing_but(image: str, workload: Workload | None) -> bool:
+    """Whether each pod of the workload is of this image, as far as its controller counts them."""
+    return workload is None or (workload.current and workload.image == image and workload.updated >= workload.total)
 
 
 def jobs_of(cluster: ChatCluster, inputs: Inputs, wanted: Migrations) -> list[Key]:
