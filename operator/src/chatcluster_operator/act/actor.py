@@ -14,11 +14,14 @@ from typing import Any, Final, Protocol
 import structlog
 
 from chatcluster_operator import metrics
+from chatcluster_operator.act.congestion import Window
 from chatcluster_operator.api import API_VERSION, FIELD_MANAGER, KIND, ChatCluster
 from chatcluster_operator.decide import Applied, Apply, Child, Delete, Failure, Key, Plan, Reason, Replace, Step, owned
+from chatcluster_operator.decide.members import GiveUp
 from chatcluster_operator.decide.snapshot import digest
 from chatcluster_operator.kube import CHATCLUSTER, KINDS, ApiError, Client, Object
 from chatcluster_operator.kube.client import CONNECTION_ERRORS
+from chatcluster_operator.kube.kinds import CLAIM
 
 PARALLEL: Final = 8
 """Calls at one time for one ChatCluster."""
@@ -74,6 +77,7 @@ class Actor:
         self._leadership = leadership
         self._read = read
         self._written = written
+        self._window = Window()
         self._log = structlog.get_logger(__name__)
 
     @property
@@ -117,13 +121,14 @@ class Actor:
 
     async def _take(self, cluster: ChatCluster, step: Step, outcome: Outcome, guarded: Mapping[Key, int]) -> None:
         try:
-            match step:
-                case Apply():
-                    await self._apply(cluster, step, outcome, version=guarded.get(step.key))
-                case Replace():
-                    await self._replace(cluster, step, outcome)
-                case Delete():
-                    await self._delete(cluster, step, outcome)
+            async with self._window.turn():
+                match step:
+                    case Apply():
+                        await self._apply(cluster, step, outcome, version=guarded.get(step.key))
+                    case Replace():
+                        await self._replace(cluster, step, outcome)
+                    case Delete():
+                        await self._delete(cluster, step, outcome)
         except StandbyError:
             outcome.standby = True
         except ApiError as error:
@@ -220,6 +225,26 @@ class Actor:
         outcome.gone.append(step.key)
         metrics.PRUNED.labels(step.key.kind).inc()
         self._log.info("deleted, no longer asked for", object=str(step.key))
+
+    async def give_up(self, cluster: ChatCluster, step: GiveUp) -> str:
+        """Delete the claim of a member's volume and the member's pod. Returns why that failed, for people.
+
+        The claim goes once the pod has, and the StatefulSet makes both anew. Raises StandbyError.
+        """
+        try:
+            self.ensure_leading()
+            await self._client.delete(CLAIM, cluster.namespace, step.claim, uid=step.claim_uid)
+            if step.pod_uid:
+                self.ensure_leading()
+                grace = 0 if step.force else None
+                await self._client.delete(KINDS["Pod"], cluster.namespace, step.member, uid=step.pod_uid, grace=grace)
+        except ApiError as error:
+            return f"{step.member} cannot be made anew: {error.message[:_MESSAGE_LENGTH]}"
+        except CONNECTION_ERRORS as error:
+            return f"{step.member} is not made anew yet: the API server did not answer ({type(error).__name__})"
+        metrics.GIVEN_UP.labels(step.store).inc()
+        self._log.info("volume given up", store=step.store, member=step.member, claim=step.claim, force=step.force)
+        return ""
 
     async def write_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Object | None:
         """Write the status, and return the object. None when the ChatCluster is gone.
