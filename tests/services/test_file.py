@@ -478,6 +478,7 @@ def test_a_store_that_goes_away_means_503_and_nothing_is_needed_when_it_returns(
         env = s3.env(s3.create_bucket()) | {
             "CHAT_S3_ENDPOINT": f"http://127.0.0.1:{cable.port}",
             "CHAT_MESSAGE_URL": peers.url,
+            "CHAT_STORE_GRACE_SECONDS": "0",
         }
         with (
             running_service("file", tmp_path / "file", env, jwks_file=tokens.jwks_file) as service,

@@ -119,7 +119,7 @@ async def test_a_database_that_comes_back_needs_nobody(
 ) -> None:
     with running_postgres() as own:
         database = own.create_database()
-        env = user_environment(database) | {"CHAT_DATABASE_URL": own.url(database)}
+        env = user_environment(database) | {"CHAT_DATABASE_URL": own.url(database), "CHAT_STORE_GRACE_SECONDS": "0"}
         migration = service_program("user", tmp_path / "m", env, jwks_file=tokens.jwks_file, args=["migrate"]).program
         assert migration.spawn().wait() == 0, migration.log
         with running_service("user", tmp_path / "user", env, jwks_file=tokens.jwks_file) as service:

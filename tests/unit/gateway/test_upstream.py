@@ -225,3 +225,35 @@ async def test_a_service_that_fails_is_left_alone_and_taken_back() -> None:
                     assert await get(client) == (500, b""), "an answer is an answer"
                 except Problem:
                     await asyncio.sleep(0.02)
+
+
+def problem(status: int) -> bytes:
+    """An answer that has no body."""
+    return b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status
+
+
+@pytest.mark.parametrize(
+    ("method", "answers", "status", "calls"),
+    [
+        (b"GET", [503, 200], 200, 2),
+        (b"PUT", [503, 204], 204, 2),
+        (b"DELETE", [503, 204], 204, 2),
+        (b"GET", [503, 503], 503, 2),
+        (b"POST", [503, 201], 503, 1),
+        (b"PATCH", [503, 200], 503, 1),
+        (b"GET", [500, 200], 500, 1),
+    ],
+)
+async def test_a_service_whose_store_moved_is_asked_again_where_that_does_no_harm(
+    method: bytes, answers: list[int], status: int, calls: int
+) -> None:
+    left = [problem(answer) for answer in answers]
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(left.pop(0))
+        await writer.drain()
+
+    async with upstreams(handle) as client:
+        assert (await get(client, method))[0] == status
+        assert len(answers) - len(left) == calls

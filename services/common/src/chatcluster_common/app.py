@@ -50,7 +50,7 @@ def create_app(
             "5XX": {"model": errors.ProblemDetails, "description": "The service failed."},
         },
     )
-    health = Health(service)
+    health = Health(service, store_grace_seconds=settings.store_grace_seconds)
     app.state.settings = settings
     app.state.health = health
     app.state.verifier = TokenVerifier(settings.jwks_file)

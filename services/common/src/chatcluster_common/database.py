@@ -6,11 +6,14 @@ Needs the extra `database`. Each service has its own database and its own user i
 # alembic and asyncpg are annotated in part:
 # pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false
 
+import asyncio
 import enum
+import random
 import zlib
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import sqlalchemy as sa
@@ -18,28 +21,33 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from chatcluster_common import errors, logs
+from chatcluster_common import errors, logs, tcp
 from chatcluster_common.acceptance import not_refused
 from chatcluster_common.health import Check
 from chatcluster_common.startup import StartupError, wait_for
 
 log = logs.get_logger(__name__)
 
-_CONNECT_SECONDS = 3
-_POOL_WAIT_SECONDS = 3
-_COMMAND_SECONDS = 10
+_CONNECT_SECONDS = 2
+_POOL_WAIT_SECONDS = 2
+_COMMAND_SECONDS = 5
+_PATIENCE_SECONDS = 2.5
+"""For a connection to a primary. Less than another service waits for an answer (`internal`), so that it is told why."""
+_LONGEST_PAUSE_SECONDS = 0.4
 
 # Waiting for another replica's migration; a table's lock while the release before serves; one statement.
 _LOCK_TIMEOUT = "120s"
 _TABLE_LOCK_TIMEOUT = "10s"
 _STATEMENT_TIMEOUT = "600s"
 
-_STOPPING_OR_STARTING = "57P"
-"""SQLSTATEs of a server that shuts down, recovers, or starts."""
+_MOVED = ("57P", "25006")
+"""How the SQLSTATEs begin of a server that shuts down, recovers or starts, and of a write to one that is no primary."""
 
 # The driver's own errors come unwrapped while it connects.
 UNREACHABLE = (
@@ -53,11 +61,22 @@ UNREACHABLE = (
 """What is raised when the database does not answer."""
 
 
+class _Connection(asyncpg.Connection):
+    """One that ends soon after its server has vanished."""
+
+    def __init__(self, protocol: Any, transport: asyncio.Transport, *rest: Any) -> None:
+        super().__init__(protocol, transport, *rest)
+        tcp.notice_loss(transport.get_extra_info("socket"))
+
+
 def open_engine(
     url: str, pool: int, *, application: str, command_seconds: float | None = _COMMAND_SECONDS
 ) -> AsyncEngine:
-    """A pool of `pool` connections that are checked before use, so that a failover costs no request."""
-    return create_async_engine(
+    """A pool of `pool` connections to the primary that are checked before use, so that a failover costs no request.
+
+    All of them are dropped as soon as one of them turns out to lead to a server that is none any more.
+    """
+    engine = create_async_engine(
         url,
         pool_size=pool,
         max_overflow=0,
@@ -67,26 +86,72 @@ def open_engine(
         connect_args={
             "timeout": _CONNECT_SECONDS,
             "command_timeout": command_seconds,
+            "connection_class": _Connection,
             "server_settings": {"application_name": application},
+            # While roles move, an address may still lead to the server that was the primary.
+            "target_session_attrs": "read-write",
         },
     )
+    listen(engine.sync_engine, "handle_error", _drop_what_moved)
+    return engine
 
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
-    """One transaction, committed at the end. A database that does not answer is a 503 `Problem`."""
+    """One transaction, committed at the end. A database that does not answer is a 503 `Problem`.
+
+    While the primary moves it waits for the next one, up to `_PATIENCE_SECONDS`: nothing has been done yet. What fails
+    later is not repeated here, as only the caller knows whether that is safe; of a failed commit nobody knows whether
+    it took effect, and the `Problem` says so.
+    """
+    connection = await _connected(engine)
+    detail: str | None = None
     try:
-        async with engine.begin() as connection:
+        async with connection.begin():
             yield connection
+            detail = "A part of the service did not answer. What you asked for may have been done all the same."
     except UNREACHABLE as error:
         log.warning("the database does not answer", error_type=type(error).__name__)
-        raise errors.unavailable() from error
+        raise errors.unavailable(detail) from error
     except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None) or ""
-        if not (error.connection_invalidated or state.startswith(_STOPPING_OR_STARTING)):
+        if not (error.connection_invalidated or _has_moved(error.orig)):
             raise
         log.warning("the database closed the connection", error_type=type(error.orig).__name__)
-        raise errors.unavailable() from error
+        raise errors.unavailable(detail) from error
+    finally:
+        await asyncio.shield(connection.close())
+
+
+async def _connected(engine: AsyncEngine) -> AsyncConnection:
+    """A connection to the primary. Raises a 503 `Problem` when there is none in time."""
+    now = asyncio.get_running_loop().time
+    deadline, pause = now() + _PATIENCE_SECONDS, 0.05
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await engine.connect()
+        except (*UNREACHABLE, DBAPIError) as error:
+            # A full pool is full of others who wait; a password that is refused does not get better either.
+            final = isinstance(error, (PoolTimeoutError, asyncpg.InvalidAuthorizationSpecificationError))
+            if final or now() + pause >= deadline:
+                log.warning("the database does not answer", error_type=type(error).__name__)
+                raise errors.unavailable() from error
+        await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 jitter
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _drop_what_moved(context: ExceptionContext) -> None:
+    """SQLAlchemy's event for errors: which of them mean that the connection, or every one, is of no use any more."""
+    if isinstance(context.original_exception, TimeoutError):
+        # Nobody knows whether the server will ever answer; nothing else may wait for it on this connection.
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
+    elif _has_moved(context.original_exception):
+        context.is_disconnect = True
+
+
+def _has_moved(error: BaseException | None) -> bool:
+    return str(getattr(error, "sqlstate", None) or "").startswith(_MOVED)
 
 
 def database_not_refused(engine: AsyncEngine) -> Check:

@@ -1,5 +1,7 @@
 """Errors as the contract has them: RFC 9457 problems, over HTTP and in Socket.IO acknowledgements alike."""
 
+import math
+import random
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -34,6 +36,9 @@ class ProblemDetails(BaseModel):
     code: str = Field(description="Short, stable, for programs: `not_found`.")
     request_id: str
     errors: list[FieldError] | None = Field(default=None, description="Refused fields, for code `invalid`.")
+    retry_after_ms: int | None = Field(
+        default=None, description="Try again after so long, in milliseconds; `Retry-After` says it in whole seconds."
+    )
 
 
 Responses = dict[int | str, dict[str, Any]]
@@ -62,6 +67,7 @@ class Problem(Exception):  # noqa: N818 the RFC's own word
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        retry_seconds: float | None = None,
     ) -> None:
         super().__init__(f"{status} {code}: {detail}")
         self.status = status
@@ -69,6 +75,10 @@ class Problem(Exception):  # noqa: N818 the RFC's own word
         self.detail = detail
         self.errors = list(errors)
         self.headers = dict(headers or {})
+        self.retry_seconds = retry_seconds
+        """When to try again; None: not by itself."""
+        if retry_seconds is not None:
+            self.headers["Retry-After"] = str(math.ceil(retry_seconds))
 
     def document(self) -> dict[str, Any]:
         """The problem as plain JSON values, bound to the current request."""
@@ -80,6 +90,7 @@ class Problem(Exception):  # noqa: N818 the RFC's own word
             code=self.code,
             request_id=context.request_id.get(),
             errors=self.errors or None,
+            retry_after_ms=None if self.retry_seconds is None else round(self.retry_seconds * 1000),
         ).model_dump(exclude_none=True)
 
     def response(self) -> Response:
@@ -121,9 +132,13 @@ def invalid(field: str, message: str) -> Problem:
     )
 
 
-def unavailable(detail: str = "A part of the service is not available. Try again shortly.") -> Problem:
-    """503 with `Retry-After`, for a store or a service that does not answer."""
-    return Problem(503, "unavailable", detail, headers={"Retry-After": "1"})
+def unavailable(detail: str | None = None) -> Problem:
+    """503 with `Retry-After`, for a store or a service that does not answer.
+
+    Those who are told so at one moment do not all come back at one moment.
+    """
+    detail = detail or "A part of the service is not available. Try again shortly."
+    return Problem(503, "unavailable", detail, retry_seconds=random.uniform(0.5, 1.0))  # noqa: S311 jitter
 
 
 def from_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:

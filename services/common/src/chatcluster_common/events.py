@@ -71,7 +71,7 @@ class KafkaSettings(ServiceSettings):
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
     """The arguments that every aiokafka client takes to connect as `settings` say."""
-    arguments: dict[str, Any] = {"bootstrap_servers": settings.kafka_bootstrap, "request_timeout_ms": 10_000}
+    arguments: dict[str, Any] = {"bootstrap_servers": settings.kafka_bootstrap, "request_timeout_ms": 5_000}
     if settings.kafka_username:
         arguments |= {
             "security_protocol": "SASL_PLAINTEXT",
@@ -245,7 +245,7 @@ class EventProducer:
                 acks="all",
                 enable_idempotence=True,
                 linger_ms=2,
-                metadata_max_age_ms=30_000,
+                metadata_max_age_ms=10_000,
             )
             try:
                 await ensure_topics(
@@ -329,7 +329,7 @@ class ConsumerLoop:
                 group_id=self._group,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
-                metadata_max_age_ms=30_000,
+                metadata_max_age_ms=10_000,
                 session_timeout_ms=15_000,
                 heartbeat_interval_ms=3_000,
                 max_poll_interval_ms=300_000,

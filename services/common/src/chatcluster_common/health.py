@@ -1,6 +1,7 @@
 """Liveness, readiness and draining: what Kubernetes asks, and what a process does when told to go."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from chatcluster_common import logs, metrics
@@ -14,21 +15,37 @@ DrainHook = Callable[[float], Awaitable[None]]
 """Called once when draining starts, with the seconds it may take."""
 
 _CHECK_TIMEOUT_SECONDS = 2.0
+_GRACE_CHECK_SECONDS = 0.6
+"""For a store that may be away: the edge takes a pod that does not answer within a second for dead."""
 
 
 class Health:
     """One process's state: its dependency checks, its drain hooks, and whether it is draining."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(
+        self, service: str, *, store_grace_seconds: float = 0.0, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self.service = service
         self.draining = False
+        self._grace = store_grace_seconds
+        self._now = now
         self._checks: dict[str, Check] = {}
+        self._last_seen: dict[str, float] = {}
         self._live_checks: dict[str, Callable[[], str]] = {}
         self._hooks: list[DrainHook] = []
 
     def add_check(self, name: str, check: Check) -> None:
         """Readiness also needs `check` to pass. Only for what the service cannot answer anything without."""
         self._checks[name] = check
+
+    def add_store(self, name: str, check: Check) -> None:
+        """As `add_check`, for what all replicas share: once it has answered, it may be away for the grace time.
+
+        A failover takes some seconds, in which no replica can do better than another. Taken out of their Service all
+        at once they would refuse what needs no store, and be missing for a while after it is back.
+        """
+        self._last_seen[name] = float("-inf")
+        self.add_check(name, check)
 
     def add_live_check(self, name: str, why_not: Callable[[], str]) -> None:
         """Liveness also needs `why_not` to return "". Only for what a restart mends, such as a loop that hangs."""
@@ -66,12 +83,16 @@ class Health:
 
     async def _run(self, name: str, check: Check) -> tuple[str, str]:
         why = ""
+        spared = self._now() - self._last_seen.get(name, float("-inf")) < self._grace
+        seconds = _GRACE_CHECK_SECONDS if spared else _CHECK_TIMEOUT_SECONDS
         try:
-            async with asyncio.timeout(_CHECK_TIMEOUT_SECONDS):
+            async with asyncio.timeout(seconds):
                 await check()
         except TimeoutError:
-            why = f"no answer within {_CHECK_TIMEOUT_SECONDS:g} s"
+            why = f"no answer within {seconds:g} s"
         except Exception as error:
             why = type(error).__name__
         metrics.READY.labels(self.service, name).set(0 if why else 1)
-        return name, why
+        if not why and name in self._last_seen:
+            self._last_seen[name] = self._now()
+        return name, "" if spared else why

@@ -1,6 +1,8 @@
 """Calls from one service to another: pooled, bounded in time, with the request's ids and the internal token."""
 
 import asyncio
+import random
+import socket
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -8,7 +10,7 @@ import aiohttp
 import orjson
 from pydantic import SecretStr
 
-from chatcluster_common import context, errors, logs
+from chatcluster_common import context, errors, logs, tcp
 from chatcluster_common.auth import INTERNAL_TOKEN_HEADER
 
 log = logs.get_logger(__name__)
@@ -29,7 +31,7 @@ class InternalClient:
     async def __aenter__(self) -> "InternalClient":
         self._session = aiohttp.ClientSession(
             timeout=self._timeout,
-            connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=30),
+            connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=30, socket_factory=_socket),
             headers={INTERNAL_TOKEN_HEADER: self._token.get_secret_value().split()[0]},
         )
         return self
@@ -63,7 +65,8 @@ class InternalClient:
         why = ""
         for attempt in range(_ATTEMPTS):
             if attempt:
-                await asyncio.sleep(_BACKOFF_SECONDS * 2 ** (attempt - 1))
+                pause = _BACKOFF_SECONDS * 2 ** (attempt - 1)
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 jitter
             try:
                 async with self._session.request(
                     method, self._base_url + path, params=params, data=data, headers=headers
@@ -82,3 +85,10 @@ class InternalClient:
                 why = type(error).__name__
         log.warning("internal call failed", url=self._base_url + path, reason=why)
         raise errors.unavailable()
+
+
+def _socket(address: Any) -> socket.socket:
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    tcp.notice_loss(made)
+    return made

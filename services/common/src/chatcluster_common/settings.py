@@ -64,6 +64,13 @@ class ServiceSettings(Settings):
     drain_seconds: float = Field(
         default=20.0, gt=0, le=600, description="Time from SIGTERM to exit; sockets are closed evenly within it."
     )
+    store_grace_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        le=600,
+        description="A replica stays ready for so long while a store it cannot do without is away: for the time of "
+        "a failover, after which it is better seen that nothing works.",
+    )
     drain_notice_seconds: float = Field(
         default=3.0, ge=0, le=60, description="How long a draining service still accepts work while the edge notices."
     )

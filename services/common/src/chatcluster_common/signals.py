@@ -9,15 +9,16 @@ database does, and with Redis gone a revoked access token works until it expires
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal, cast
 
 from prometheus_client import Counter, Gauge
 from redis.asyncio import ConnectionPool, Redis
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import RedisError
 
 from chatcluster_common import logs, tasks
+from chatcluster_common.redis_client import execute_copied
 
 log = logs.get_logger(__name__)
 
@@ -40,12 +41,13 @@ Kind = Literal["session_revoked", "user_revoked", "user_changed", "relations_cha
 SIGNALS = Counter("chat_signals_total", "Signals read, by kind.", ["kind"])
 SIGNALS_UP = Gauge("chat_signals_up", "Whether the stream of signals is being read.")
 
-REFUSALS = (AuthenticationError, NoPermissionError)
-"""What Redis raises for a user or password that it does not let in."""
-
-_BLOCK_MS = 5000
+_BLOCK_MS = 2000
+"""How long one read waits; with the answer's time it is after so long that a master that is cut off is noticed."""
 _ANSWER_SECONDS = 3.0
 _COUNT = 500
+_OVERLAP_MS = 30_000
+"""After a failure what was said so long before is read again: another master may count on from an earlier moment, by
+its own clock and from what it had copied."""
 
 
 class Revocations:
@@ -108,10 +110,14 @@ class Signals:
         self._revocations = revocations
         self._listeners: dict[Kind, list[Listener]] = {}
         self._position = f"{int((time.time() - KEEP_SECONDS) * 1000)}-0"
+        self._again = False
         self._task: asyncio.Task[None] | None = None
 
     def on(self, kind: Kind, listener: Listener) -> None:
-        """Call `listener` for each signal of that kind, also for those of the past that are read at the start."""
+        """Call `listener` for each signal of that kind, also for those of the past that are read at the start.
+
+        The same one may come again, after those that followed it.
+        """
         self._listeners.setdefault(kind, []).append(listener)
 
     async def __aenter__(self) -> "Signals":
@@ -135,6 +141,7 @@ class Signals:
                 continue
             except (RedisError, OSError, TimeoutError) as error:
                 SIGNALS_UP.set(0)
+                self._again = True
                 log.warning("signals cannot be read; tried again", error=type(error).__name__, retry_seconds=pause)
             except Exception:
                 log.exception("a signal could not be handled")
@@ -142,6 +149,9 @@ class Signals:
             pause = min(pause * 2, 5.0)
 
     async def _read(self, *, block_ms: int | None) -> int:
+        if self._again:
+            earlier = int(self._position.partition("-")[0]) - _OVERLAP_MS
+            self._position, self._again = f"{max(earlier, 0)}-0", False
         async with asyncio.timeout((block_ms or 0) / 1000 + _ANSWER_SECONDS):
             answer = cast(
                 "list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]",
@@ -170,7 +180,10 @@ _KINDS = frozenset({"session_revoked", "user_revoked", "user_changed", "relation
 
 
 async def send(redis: Redis, kind: Kind, *, stream: str = STREAM, **fields: str) -> None:
-    """Write a signal. Raises what the driver raises when Redis does not take it: the caller's outbox tries again."""
+    """Write a signal, so that it outlives the master. Raises what the driver raises when Redis does not take it, and
+    `NotCopiedError`: the caller's outbox tries again."""
     line: dict[Any, Any] = {"kind": kind, **fields}
     oldest = int((time.time() - KEEP_SECONDS) * 1000)
-    await cast("Awaitable[Any]", redis.xadd(stream, line, minid=f"{oldest}-0", approximate=True))
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.xadd(stream, line, minid=f"{oldest}-0", approximate=True)
+    await execute_copied(pipeline)

@@ -8,9 +8,9 @@ from fastapi import FastAPI
 from chatcluster_common.acceptance import not_refused
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.internal import InternalClient
-from chatcluster_common.realtime.channels import connect
+from chatcluster_common.redis_client import REFUSALS, connect
 from chatcluster_common.server import load_settings, run
-from chatcluster_common.signals import REFUSALS, Signals
+from chatcluster_common.signals import Signals
 from chatcluster_common.startup import wait_for
 from chatcluster_file import api, internal_api, uploads_api
 from chatcluster_file.access import Memberships
@@ -53,7 +53,7 @@ def build(settings: FileSettings) -> FastAPI:
                 await stack.enter_async_context(Signals(redis, app.state.verifier.revocations))
                 app.state.health.add_check("redis_password", not_refused("redis", redis.ping, REFUSALS))
             app.state.files = await _assemble(settings, bucket, Memberships(message), stack)
-            app.state.health.add_check("objects", bucket.check)
+            app.state.health.add_store("objects", bucket.check)
             app.state.health.on_drain(app.state.files.slots.drain)
             yield
 

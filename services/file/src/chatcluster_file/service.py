@@ -140,9 +140,7 @@ class FileService:
 def check_released(record: Record) -> None:
     """409 while the file has not been scanned, 403 when something was found in it."""
     if record.state is State.SCANNING:
-        raise errors.Problem(
-            409, "not_scanned", "The virus scanner has not seen the file yet.", headers={"Retry-After": "2"}
-        )
+        raise errors.Problem(409, "not_scanned", "The virus scanner has not seen the file yet.", retry_seconds=2.0)
     if record.state is State.INFECTED:
         raise errors.Problem(403, "infected", "The virus scanner found something in the file: it is not given out.")
 

@@ -11,6 +11,7 @@ from typing import cast
 
 import httptools
 
+from chatcluster_common import tcp
 from chatcluster_gateway.body import RequestBody
 from chatcluster_gateway.headers import Header
 
@@ -217,6 +218,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected."""
         self._transport = cast(asyncio.Transport, transport)
+        tcp.notice_loss(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         """Bytes of an answer."""

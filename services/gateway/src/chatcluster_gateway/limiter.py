@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from prometheus_client import Counter, Gauge
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from pydantic import SecretStr
 
 from chatcluster_common import logs
+from chatcluster_common.redis_client import connect
 from chatcluster_gateway.gcra import Decision, Policy, decide
 
 log = logs.get_logger(__name__)
@@ -82,14 +81,8 @@ def _count(decision: Decision) -> None:
 class RedisLimiter:
     """Counts in Redis. `close` it at the end."""
 
-    def __init__(self, url: str, timeout_seconds: float) -> None:
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            retry=Retry(NoBackoff(), 0),
-            max_connections=4,
-        )
+    def __init__(self, url: SecretStr, timeout_seconds: float) -> None:
+        self._redis = connect(url, answer_seconds=timeout_seconds, connect_seconds=timeout_seconds, connections=4)
         self._script = self._redis.register_script(SCRIPT)
         self._local = LocalLimiter()
         self._waiting: list[tuple[Policy, str, asyncio.Future[Decision]]] = []

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from fastapi import FastAPI
-from redis.asyncio import Redis
 from starlette.types import ASGIApp
 
 from chatcluster_common import clock, logs, migration, server, tasks
@@ -19,7 +18,8 @@ from chatcluster_common.auth import TokenVerifier
 from chatcluster_common.database import database_not_refused, open_engine
 from chatcluster_common.health import Health
 from chatcluster_common.internal import InternalClient
-from chatcluster_common.signals import REFUSALS, Signals
+from chatcluster_common.redis_client import REFUSALS, connect
+from chatcluster_common.signals import Signals
 from chatcluster_gateway import api
 from chatcluster_gateway.apitokens import STREAM, ApiTokens
 from chatcluster_gateway.audit import Audit
@@ -61,9 +61,8 @@ def create_gateway(settings: GatewaySettings) -> tuple[ASGIApp, Health]:
         circuit_failures=settings.circuit_failures,
         circuit_seconds=settings.circuit_seconds,
     )
-    redis_url = settings.redis_url.get_secret_value()
-    limiter = RedisLimiter(redis_url, settings.redis_seconds)
-    signals_redis = Redis.from_url(redis_url, socket_connect_timeout=1, max_connections=8)
+    limiter = RedisLimiter(settings.redis_url, settings.redis_seconds)
+    signals_redis = connect(settings.redis_url, connections=8)
     engine = open_engine(settings.database_url.get_secret_value(), settings.database_pool, application=_APPLICATION)
     store = GatewayStore(engine)
     clients = {

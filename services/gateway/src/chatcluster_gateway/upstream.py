@@ -1,7 +1,8 @@
-"""Calls to the services: pooled connections, bounded waits, one repetition where nothing can have happened yet, and a
-circuit breaker for each service."""
+"""Calls to the services: pooled connections, bounded waits, one repetition where nothing can have happened yet or where
+it does no harm, and a circuit breaker for each service."""
 
 import asyncio
+import random
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -28,6 +29,8 @@ SHED = Counter("chat_gateway_circuit_refused_total", "Calls not made because the
 _SAFE_TO_REPEAT = frozenset({b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS"})
 _WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 _RETRY_PAUSE_SECONDS = 0.05
+_STORE_PAUSE_SECONDS = 0.3
+"""Before a call is repeated whose service has waited for its store already, and lost it in the middle of the call."""
 _SWEEP_SECONDS = 0.25
 
 
@@ -80,8 +83,7 @@ class Upstreams:
         permit = breaker.admit(now())
         if permit is None:
             SHED.labels(upstream).inc()
-            retry = str(breaker.retry_seconds(now()))
-            raise Problem(503, "unavailable", _DETAILS[503][1], headers={"Retry-After": retry})
+            raise Problem(503, "unavailable", _DETAILS[503][1], retry_seconds=breaker.retry_seconds(now()))
         before = breaker.state
         try:
             head = _head(self._pools[upstream].authority, method, target, headers, body)
@@ -105,6 +107,7 @@ class Upstreams:
         """One try, or two. Raises `_Unanswered`, or why the caller's side failed."""
         streamed = isinstance(body, RequestBody)
         for last in (False, True):
+            pause = _RETRY_PAUSE_SECONDS
             try:
                 connection = await self._pools[upstream].acquire()
             except (OSError, TimeoutError) as error:
@@ -130,9 +133,12 @@ class Upstreams:
                     answer.release()
                     raise
                 else:
-                    return answer
+                    if last or streamed or answer.status != 503 or method not in _SAFE_TO_REPEAT:
+                        return answer
+                    answer.release()
+                    pause = _STORE_PAUSE_SECONDS
             RETRIES.labels(upstream).inc()
-            await asyncio.sleep(_RETRY_PAUSE_SECONDS)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 jitter
         raise AssertionError("the last attempt returns or raises")
 
     def _turned(self, upstream: Upstream, state: State) -> None:
@@ -173,7 +179,7 @@ def failure(upstream: Upstream, status: int, error: Exception) -> Problem:
     FAILURES.labels(upstream, str(status)).inc()
     log.warning("a service did not answer", upstream=upstream, status=status, reason=type(error).__name__)
     code, detail = _DETAILS[status]
-    return Problem(status, code, detail, headers={"Retry-After": "1"})
+    return Problem(status, code, detail, retry_seconds=random.uniform(0.5, 1.0))  # noqa: S311 jitter
 
 
 def _head(

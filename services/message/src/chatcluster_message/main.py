@@ -12,8 +12,8 @@ from chatcluster_common.app import create_app, with_context
 from chatcluster_common.events import MESSAGES_TOPIC, EventProducer, kafka_not_refused
 from chatcluster_common.internal import InternalClient
 from chatcluster_common.realtime import Publisher
-from chatcluster_common.realtime.channels import connect as connect_redis
 from chatcluster_common.recent import Recent
+from chatcluster_common.redis_client import connect as connect_redis
 from chatcluster_common.signals import Signals
 from chatcluster_common.startup import wait_for
 from chatcluster_message import api, sockets
@@ -92,7 +92,7 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
             await stack.enter_async_context(live)
             await stack.enter_async_context(signals)
             app.state.chat = chat
-            app.state.health.add_check("mongodb", store.ping)
+            app.state.health.add_store("mongodb", store.ping)
             app.state.health.add_check("kafka_password", kafka_not_refused(settings))
             app.state.health.on_drain(live.sockets.drain)
             yield
@@ -102,7 +102,7 @@ def create_message_app(settings: MessageSettings) -> tuple[FastAPI, ASGIApp]:
         title="ChatCluster: conversations and messages",
         settings=settings,
         resources=resources,
-        away=(PyMongoError,),
+        away=(PyMongoError, TimeoutError),
     )
     for router in api.ROUTERS:
         app.include_router(router)

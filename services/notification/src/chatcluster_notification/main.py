@@ -17,9 +17,9 @@ from chatcluster_common.app import create_app, with_context
 from chatcluster_common.database import open_engine
 from chatcluster_common.events import MESSAGES_TOPIC, ConsumerLoop, kafka_not_refused
 from chatcluster_common.internal import InternalClient
-from chatcluster_common.realtime.channels import connect
+from chatcluster_common.redis_client import REFUSALS, connect
 from chatcluster_common.server import load_settings, run
-from chatcluster_common.signals import REFUSALS, Signals
+from chatcluster_common.signals import Signals
 from chatcluster_notification import api, console, internal_api
 from chatcluster_notification.dead_letters import DeadLetters
 from chatcluster_notification.delivery import Postman
@@ -89,7 +89,7 @@ def build(settings: NotificationSettings) -> FastAPI:
             app.state.links = links
             app.state.dead_letters = DeadLetters(outbox, notifier)
             # Preferences are served without Redis, Kafka and the mail server; what is to be sent waits for them.
-            app.state.health.add_check("database", store.ping)
+            app.state.health.add_store("database", store.ping)
             app.state.health.add_check("redis_password", not_refused("redis", redis.ping, REFUSALS))
             app.state.health.add_check("kafka_password", kafka_not_refused(settings))
             app.state.health.add_live_check("loops", workers.why_stuck)

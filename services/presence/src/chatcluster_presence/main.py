@@ -46,7 +46,7 @@ def create_presence_app(settings: PresenceSettings) -> tuple[FastAPI, ASGIApp]:
             await stack.enter_async_context(signals)
             await stack.enter_async_context(live)
             app.state.people = people
-            app.state.health.add_check("redis", live.store.ping)
+            app.state.health.add_store("redis", live.store.ping)
             app.state.health.on_drain(live.drain)
             yield
 

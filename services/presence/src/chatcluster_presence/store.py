@@ -15,10 +15,9 @@ from dataclasses import replace
 from typing import Any
 
 from pydantic import SecretStr
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 
+from chatcluster_common import redis_client
 from chatcluster_presence.devices import Mark, Write
 from chatcluster_presence.models import Chosen
 from chatcluster_presence.state import (
@@ -54,17 +53,8 @@ def _people_of(process: str) -> str:
 
 def connect(url: SecretStr) -> Redis:
     """A client with a bounded number of connections: who comes while all are busy waits for one, so that a thousand
-    calls at once do not open as many. Each ends within seconds and is not repeated behind the caller's back."""
-    pool = BlockingConnectionPool.from_url(
-        url.get_secret_value(),
-        max_connections=_CONNECTIONS,
-        timeout=8,
-        socket_connect_timeout=2,
-        socket_timeout=3,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
-    )
-    return Redis.from_pool(pool)
+    calls at once do not open as many."""
+    return redis_client.connect(url, connections=_CONNECTIONS, wait_seconds=8)
 
 
 class Store:
@@ -171,13 +161,13 @@ class Store:
         """Forget a person. False while they are connected: what they chose is gone, the rest must wait for the end."""
         known, processes = (await self._read([user_id]))[0]
         connected = bool(living(known, processes, now=time.time(), dead_after=self._dead_after))
-        async with self._redis.pipeline(transaction=True) as pipe:
+        async with self._redis.pipeline(transaction=False) as pipe:
             if connected:
                 pipe.hdel(_person(user_id), *_CHOICE_FIELDS, "last_seen")
             else:
                 pipe.delete(_person(user_id))
             pipe.zrem(_EXPIRING, user_id)
-            await pipe.execute()
+            await redis_client.execute_copied(pipe)
         return not connected
 
     async def dead_processes(self) -> list[str]:

@@ -9,13 +9,13 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
-from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chatcluster_common import errors, logs, migration, server, signals
 from chatcluster_common.acceptance import not_refused
 from chatcluster_common.app import create_app, with_context
 from chatcluster_common.database import open_engine
+from chatcluster_common.redis_client import REFUSALS, connect
 from chatcluster_common.signals import Signals
 from chatcluster_user.admin import api as admin_api
 from chatcluster_user.admin.service import Admin
@@ -93,7 +93,7 @@ async def _open(app: FastAPI, settings: UserSettings, stack: AsyncExitStack) -> 
     stack.callback(passwords.close)
     await SCHEMA.wait_until_usable(engine, settings.startup_seconds)
     # Only signals go through Redis: without it people sign in all the same, and what they ended is told later.
-    redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_connect_timeout=2, socket_timeout=10)
+    redis = connect(settings.redis_url)
     stack.push_async_callback(redis.aclose)
     await stack.enter_async_context(Signals(redis, revocations))
     others = await stack.enter_async_context(Others(settings.others, settings.internal_token))
@@ -145,8 +145,8 @@ async def _open(app: FastAPI, settings: UserSettings, stack: AsyncExitStack) -> 
     state.admin = Admin(database, outbox)
     state.erasures = Erasures(database, outbox, identity, mails, others)
     state.exports = Exports(database, state.people, others)
-    state.health.add_check("database", database.ping)
-    state.health.add_check("redis_password", not_refused("redis", redis.ping, signals.REFUSALS))
+    state.health.add_store("database", database.ping)
+    state.health.add_check("redis_password", not_refused("redis", redis.ping, REFUSALS))
     state.health.add_check("signing_key", signing_key)
     await state.admin.promote_named(settings.admins)
     await stack.enter_async_context(outbox)

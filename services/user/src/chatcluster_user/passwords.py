@@ -65,10 +65,7 @@ class Passwords:
         if self._pending >= self._limit:
             REFUSED.inc()
             raise Problem(
-                503,
-                "busy",
-                "Too many people are signing in right now. Try again shortly.",
-                headers={"Retry-After": "2"},
+                503, "busy", "Too many people are signing in right now. Try again shortly.", retry_seconds=2.0
             )
         self._pending += 1
         PENDING.set(self._pending)

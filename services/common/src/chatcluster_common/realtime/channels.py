@@ -15,11 +15,8 @@ from contextlib import suppress
 from typing import Any
 
 from prometheus_client import Counter, Gauge
-from pydantic import SecretStr
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from chatcluster_common import logs, tasks
@@ -32,7 +29,9 @@ RESUBSCRIPTIONS = Counter("chat_channels_resubscriptions_total", "Times the subs
 FRAMES = Counter("chat_frames_total", "Frames, by direction and how it ended.", ["direction", "result"])
 
 _CONFIRM_SECONDS = 5.0
-_SILENCE_SECONDS = 5.0
+_SILENCE_SECONDS = 2.0
+"""A connection that is silent for so long is asked whether it is dead, and taken for dead after as long again: a master
+that is cut off says nothing, and the others have another within seconds."""
 _PUBLISH_SECONDS = 3.0
 _PUBLISH_ATTEMPTS = 3
 _BATCH = 500
@@ -40,18 +39,6 @@ _BATCH = 500
 
 class ChannelsUnavailableError(Exception):
     """Redis did not confirm in time."""
-
-
-def connect(url: SecretStr, **options: Any) -> Redis:
-    """A Redis client whose every call ends within seconds and is not repeated behind the caller's back."""
-    return Redis.from_url(
-        url.get_secret_value(),
-        socket_connect_timeout=2.0,
-        socket_timeout=_PUBLISH_SECONDS,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
-        **options,
-    )
 
 
 class Channels:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from prometheus_client import Counter, Histogram
+from pymongo.errors import ConnectionFailure
 
 from chatcluster_common import errors, logs
 from chatcluster_common.clock import utc_now
@@ -40,6 +41,8 @@ SEND_SECONDS = Histogram(
 COLLISIONS = Counter("chat_message_seq_collisions_total", "Inserts repeated because another process was faster.")
 
 _ATTEMPTS = 20
+_PATIENCE_SECONDS = 4.0
+"""For a primary, after which the client is told to send again; less than it waits for its acknowledgement."""
 _SYNC_PAGE = 200
 _SYNC_TOTAL = 1000
 _SYNC_OVERLAP = timedelta(seconds=15)
@@ -134,7 +137,8 @@ class MessageService:
             raise errors.invalid("thread_root", f"that message is a reply itself: answer {root.thread_root}")
 
     async def _insert(self, turn: Turn, conversation: Conversation, draft: Message) -> tuple[Message, bool]:
-        seq = 0
+        seq, now = 0, asyncio.get_running_loop().time
+        deadline = now() + _PATIENCE_SECONDS
         for attempt in range(_ATTEMPTS):
             if attempt > 1:
                 await asyncio.sleep(random.uniform(0, min(0.001 * 2**attempt, 0.1)))  # noqa: S311 jitter
@@ -152,8 +156,12 @@ class MessageService:
                 # Not found means that a majority does not have the first one yet: wait for it, or for its end.
                 if first := await self._store.messages.by_client_id(draft.sender_id, draft.client_id):
                     return first, False
+            except ConnectionFailure:
+                turn.last = None  # it may be stored, or not: under its client_id it is not stored twice
+                if now() >= deadline:
+                    raise
             except BaseException:
-                turn.last = None  # it may be stored, or not
+                turn.last = None
                 raise
             else:
                 turn.last = message.seq

@@ -21,14 +21,19 @@ AFTER_ALL = "~"
 
 
 def connect(url: str) -> AsyncMongoClient[Document]:
-    """A client whose calls end within seconds. Writes are retried once unless the URL says otherwise."""
+    """A client whose calls end within seconds. Writes are retried once unless the URL says otherwise.
+
+    Members are asked how they are every two seconds rather than ten: one that vanished without a word is known within
+    five, and its connections are dropped, where each call would have to find out by itself.
+    """
     return AsyncMongoClient(
         url,
         appname="chatcluster-message",
         tz_aware=True,
         connectTimeoutMS=3000,
         serverSelectionTimeoutMS=3000,
-        timeoutMS=8000,
+        heartbeatFrequencyMS=2000,
+        timeoutMS=5000,
         maxPoolSize=50,
     )
 

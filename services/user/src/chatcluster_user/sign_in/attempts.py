@@ -79,9 +79,4 @@ _TOO_MANY = "Too many attempts. Wait a little, sign in on a device you have used
 
 def too_many(wait: timedelta, detail: str = _TOO_MANY) -> errors.Problem:
     """429 with the seconds to wait."""
-    return errors.Problem(
-        429,
-        "too_many_attempts",
-        detail,
-        headers={"Retry-After": str(max(1, -int(-wait.total_seconds() // 1)))},
-    )
+    return errors.Problem(429, "too_many_attempts", detail, retry_seconds=max(1.0, wait.total_seconds()))
