@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from chatcluster_operator import metrics
+from chatcluster_operator.act.congestion import Window
 from chatcluster_operator.api import API_VERSION, FIELD_MANAGER, KIND, ChatCluster
 from chatcluster_operator.decide import Applied, Apply, Child, Delete, Failure, Key, Plan, Reason, Replace, Step, owned
 from chatcluster_operator.decide.snapshot import digest
@@ -74,6 +75,7 @@ class Actor:
         self._leadership = leadership
         self._read = read
         self._written = written
+        self._window = Window()
         self._log = structlog.get_logger(__name__)
 
     def ensure_leading(self) -> None:
@@ -112,13 +114,14 @@ class Actor:
 
     async def _take(self, cluster: ChatCluster, step: Step, outcome: Outcome, guarded: Mapping[Key, int]) -> None:
         try:
-            match step:
-                case Apply():
-                    await self._apply(cluster, step, outcome, version=guarded.get(step.key))
-                case Replace():
-                    await self._replace(cluster, step, outcome)
-                case Delete():
-                    await self._delete(cluster, step, outcome)
+            async with self._window.turn():
+                match step:
+                    case Apply():
+                        await self._apply(cluster, step, outcome, version=guarded.get(step.key))
+                    case Replace():
+                        await self._replace(cluster, step, outcome)
+                    case Delete():
+                        await self._delete(cluster, step, outcome)
         except StandbyError:
             outcome.standby = True
         except ApiError as error:
