@@ -47,16 +47,11 @@ def running_kafka(sign_in: Mapping[str, str] | None = None, java_options: Sequen
     """
     folder = Path(tempfile.mkdtemp(prefix="chatcluster-kafka-"))
     port, controller = free_port(), free_port()
-    jars = _class_path()
+    jars = class_path()
     if sign_in:
-        javac = [find_program("javac"), "-cp", jars, "-d", str(folder), *map(str, _SOURCES.rglob("*.java"))]
-        subprocess.run(javac, check=True, capture_output=True, timeout=120)
+        compile_sources(folder)
     java = [find_program("java"), *java_options, "-cp", f"{folder}:{jars}"]
-    (folder / "log4j2.properties").write_text(
-        "rootLogger.level=WARN\nrootLogger.appenderRef.stdout.ref=STDOUT\nappender.console.type=Console\n"
-        "appender.console.name=STDOUT\nappender.console.layout.type=PatternLayout\n"
-        "appender.console.layout.pattern=%d %p %m (%c)%n\n"
-    )
+    log_to_console(folder)
     properties = folder / "server.properties"
     settings = _properties(folder, port, controller) | dict(sign_in or {})
     properties.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
@@ -107,7 +102,23 @@ def _properties(folder: Path, port: int, controller: int) -> dict[str, str]:
     }
 
 
-def _class_path() -> str:
+def log_to_console(folder: Path) -> None:
+    """Write the logging configuration that Kafka finds when `folder` is on its class path."""
+    (folder / "log4j2.properties").write_text(
+        "rootLogger.level=WARN\nrootLogger.appenderRef.stdout.ref=STDOUT\nappender.console.type=Console\n"
+        "appender.console.name=STDOUT\nappender.console.layout.type=PatternLayout\n"
+        "appender.console.layout.pattern=%d %p %m (%c)%n\n"
+        "logger.own.name=dev.chatcluster\nlogger.own.level=INFO\n"
+    )
+
+
+def compile_sources(folder: Path) -> None:
+    """Compile the classes of the image into `folder`."""
+    javac = [find_program("javac"), "-cp", class_path(), "-d", str(folder), *map(str, _SOURCES.rglob("*.java"))]
+    subprocess.run(javac, check=True, capture_output=True, timeout=300)
+
+
+def class_path() -> str:
     """The jars that `pom.xml` names, fetched by Maven once; the answer is kept in the user's cache under its hash."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "chatcluster" / "kafka"
     file = cache / f"{hashlib.sha256(_POM.read_bytes()).hexdigest()[:16]}.classpath"

@@ -84,7 +84,7 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
 
 def copies(cluster: ChatCluster) -> int:
     """How many brokers hold each partition."""
-    return min(3, sizing(cluster)[NAME].replicas.value)
+    return min(stores.KAFKA_COPIES, sizing(cluster)[NAME].replicas.value)
 
 
 def node_address(cluster: ChatCluster, node: object) -> str:
@@ -132,6 +132,8 @@ def _properties() -> str:
         # A few consumer groups need few partitions, each of which is an open file.
         "offsets.topic.num.partitions": "5",
         "transaction.state.log.num.partitions": "5",
+        # Takes half of the heap by itself otherwise; what is compacted here are the offsets of a few groups.
+        "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
         # Events are read within seconds; three days leave time to mend a consumer.
         "log.retention.hours": "72",
         "log.segment.bytes": str(64 * 1024 * 1024),

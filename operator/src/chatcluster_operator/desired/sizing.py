@@ -158,12 +158,19 @@ def _members(cluster: ChatCluster, name: str, derived: Number) -> Choice[int]:
     """How many members a store has. What is derived never makes fewer of those that there are."""
     given = cluster.spec.store(name)
     there = int(cluster.store_status(name).get("size", 0))
-    if given.members is not None and (given.SHRINKS or given.members >= there):
+    if not given.GROWS_FROM_ONE and not there and _runs(cluster, name):
+        return Choice(1, "made with one, and it stays one: its data would have to be moved", Origin.DEFAULT)
+    if given.members is not None and given.members >= min(there, given.SHRINKS_TO):
         return _set(given.members)
     # One or three, whichever the store may have: an embedded engine is always alone, a replica set never.
     allowed = given.allowed_members
     most = Choice(max((n for n in allowed if n <= derived.value), default=min(allowed)), derived.why, _origin(derived))
     return Choice(there, "as many as there are", Origin.DEFAULT) if there > most.value and there in allowed else most
+
+
+def _runs(cluster: ChatCluster, name: str) -> bool:
+    """Whether the component has been made. One of several members is in the status with them from the first on."""
+    return any(item.get("name") == name for item in cluster.status.get("components") or ())
 
 
 def _edge(cluster: ChatCluster, need: Need) -> Size:

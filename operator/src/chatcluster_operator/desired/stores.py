@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chatcluster_operator.api import ChatCluster
+from chatcluster_operator.api.spec.stores import MongoEngine
 from chatcluster_operator.desired.common import object_name
 from chatcluster_operator.desired.credentials import login
 from chatcluster_operator.desired.pods import env, env_from_secret
@@ -19,8 +20,8 @@ ADMIN_PORTS: Final[Mapping[str, tuple[int, ...]]] = {
     "postgres": (8008,),
     "mongodb": (27017,),
     "redis": (6379, SENTINEL_PORT),
-    "kafka": (9092,),
-    "objects": (8333,),
+    "kafka": (9094,),
+    "objects": (9333,),
 }
 """Ports on which the operator asks the members of a store that has several, and tells them what to do."""
 
@@ -30,6 +31,10 @@ POSTGRES_USERS: Final = ("user", "gateway", "notification")
 """Services that keep rows, each in a database of its own."""
 MONGODB_DATABASE: Final = "chat"
 MONGODB_USER: Final = "chat"
+MONGODB_SET: Final = "chatcluster"
+"""Name of the replica set."""
+KAFKA_COPIES: Final = 3
+"""Brokers that hold each partition, where there are so many."""
 BUCKET: Final = "chat-files"
 REGION: Final = "us-east-1"
 """The region that S3 clients assume where there are none."""
@@ -60,9 +65,10 @@ def access(cluster: ChatCluster, inputs: Inputs, store: str, service: str) -> Ac
     secret = external.secret_name if external else None
     match store:
         case "postgres":
+            file = "chat_filer_url" if service == "objects" else "chat_database_url"
             if secret:
-                return Access(brought=Brought(secret, {f"{service}_url": "chat_database_url"}))
-            return Access(secrets={"chat_database_url": _postgres_url(cluster, inputs, service)})
+                return Access(brought=Brought(secret, {f"{service}_url": file}))
+            return Access(secrets={file: _postgres_url(cluster, inputs, service)})
         case "mongodb":
             settings = (env("CHAT_MONGODB_DATABASE", MONGODB_DATABASE),)
             return _url("chat_mongodb_url", secret, lambda: _mongodb_url(cluster, inputs, service), settings)
@@ -88,6 +94,16 @@ def _host(cluster: ChatCluster, store: str) -> str:
     return f"{object_name(cluster, store)}:{PORTS[store]}"
 
 
+def files_in_postgres(cluster: ChatCluster) -> bool:
+    """Whether the object store keeps its list of files in PostgreSQL: it is managed and has several members."""
+    return cluster.spec.objects.external is None and sizing(cluster)["objects"].replicas.value > 1
+
+
+def postgres_users(cluster: ChatCluster) -> tuple[str, ...]:
+    """Who has a database in PostgreSQL."""
+    return (*POSTGRES_USERS, *(("objects",) if files_in_postgres(cluster) else ()))
+
+
 def postgres_role(service: str) -> str:
     """Role of a service in PostgreSQL, and the name of its database."""
     return f"chat_{service}"
@@ -100,13 +116,24 @@ def _postgres_url(cluster: ChatCluster, inputs: Inputs, service: str) -> str:
 
 
 def _mongodb_url(cluster: ChatCluster, inputs: Inputs, service: str) -> str:
-    # One node: the client stays with it and does not ask who else there is.
-    # The stand-in looks through all its records of retryable writes at each write: at 50 messages a second, nine tenths
-    # of its time. With one member there is no other to repeat a write on.
-    options = "directConnection=true&retryWrites=false"
     keys = inputs.credentials_of(service)
-    user = login(MONGODB_USER, keys.slot)
-    return f"mongodb://{user}:{keys.mongodb_password}@{_host(cluster, 'mongodb')}/?{options}"
+    who = f"{login(MONGODB_USER, keys.slot)}:{keys.mongodb_password}"
+    if cluster.spec.mongodb.engine is not MongoEngine.REPLICA_SET:
+        # One node: the client stays with it and does not ask who else there is.
+        # The stand-in looks through all its records of retryable writes at each write: at 50 messages a second, nine
+        # tenths of its time. With one member there is no other to repeat a write on.
+        return f"mongodb://{who}@{_host(cluster, 'mongodb')}/?directConnection=true&retryWrites=false"
+    # Three tell of any others: nobody restarts when members come or go.
+    members = ",".join(mongodb_member(cluster, ordinal) for ordinal in range(3))
+    # A read from a secondary could miss what was acknowledged a moment ago.
+    options = "authSource=admin&retryWrites=true&retryReads=true&w=majority&readPreference=primary"
+    return f"mongodb://{who}@{members}/?replicaSet={MONGODB_SET}&{options}"
+
+
+def mongodb_member(cluster: ChatCluster, ordinal: int) -> str:
+    """Address of a member of the replica set, by which the others and clients know it."""
+    nodes = object_name(cluster, "mongodb", "nodes")
+    return f"{object_name(cluster, 'mongodb', str(ordinal))}.{nodes}.{cluster.namespace}.svc:{PORTS['mongodb']}"
 
 
 def _redis_url(cluster: ChatCluster, inputs: Inputs, service: str) -> str:
@@ -131,11 +158,22 @@ def _kafka(cluster: ChatCluster, inputs: Inputs, service: str, secret: str | Non
             env_from_secret("CHAT_KAFKA_USERNAME", secret, "username"),
         )
         return Access(
-            (*settings, *_topic(cluster, service, 3)), brought=Brought(secret, {"password": "chat_kafka_password"})
+            (*settings, *_topic(cluster, service, KAFKA_COPIES)),
+            brought=Brought(secret, {"password": "chat_kafka_password"}),
         )
-    settings = (env("CHAT_KAFKA_BOOTSTRAP", _host(cluster, "kafka")), env("CHAT_KAFKA_USERNAME", service))
+    settings = (env("CHAT_KAFKA_BOOTSTRAP", _kafka_bootstrap(cluster)), env("CHAT_KAFKA_USERNAME", service))
     password = getattr(inputs.credentials_of(service), f"kafka_{service}_password")
-    return Access((*settings, *_topic(cluster, service, 1)), {"chat_kafka_password": password})
+    copies = min(KAFKA_COPIES, sizing(cluster)["kafka"].replicas.value)
+    return Access((*settings, *_topic(cluster, service, copies)), {"chat_kafka_password": password})
+
+
+def _kafka_bootstrap(cluster: ChatCluster) -> str:
+    """The first brokers, one by one: the address of one that is away is then passed over at once."""
+    first = min(KAFKA_COPIES, sizing(cluster)["kafka"].replicas.value)
+    if first == 1:
+        return _host(cluster, "kafka")
+    nodes = object_name(cluster, "kafka", "nodes")
+    return ",".join(f"{object_name(cluster, 'kafka')}-{node}.{nodes}:{PORTS['kafka']}" for node in range(first))
 
 
 def _topic(cluster: ChatCluster, service: str, replication: int) -> tuple[dict[str, Any], ...]:

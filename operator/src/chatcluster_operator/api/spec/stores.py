@@ -16,14 +16,16 @@ class MongoEngine(StrEnum):
     """What stores the messages."""
 
     EMBEDDED = "Embedded"
+    REPLICA_SET = "ReplicaSet"
 
 
 class Storage(Model):
     """A store's volume."""
 
     size: StorageQuantity | None = None
-    """Size of each volume. Fixed once set. Left out: what spec.capacity asks for when the volume is made, else the
-    operator's size for the store."""
+    """Size of each volume. It may grow, and volumes grow with it while they are in use, where their StorageClass has
+    allowVolumeExpansion; the condition VolumesSized says how far that is. It never shrinks. Left out: what
+    spec.capacity asks for, else the operator's size for the store; what is there already is never made smaller."""
     storage_class_name: ObjectName | None = None
     """StorageClass of the volumes, the cluster's default one when left out. Fixed once set."""
 
@@ -42,13 +44,18 @@ MOST_MEMBERS: Final = 9
 
 
 def _store_rules(
-    name: str, *managed_fields: str, members: tuple[int, ...] = (1, 3, 5), shrinks: bool = False
+    name: str,
+    *managed_fields: str,
+    members: tuple[int, ...] = (1, 3, 5),
+    shrinks_to: int = MOST_MEMBERS,
+    own: tuple[tuple[str, str], ...] = (),
 ) -> ConfigDict:
     """The rules of one store: what excludes what, and what may not change.
 
-    `members` are the numbers of members that it may have, `shrinks` whether it can give some up without a loss.
+    `members` are the numbers of members that it may have, `shrinks_to` how many it always keeps
+    of those that it has, as it can give up no more without a loss, `own` the rules of this store alone.
 
-    A size that was left out is not known here: the volume keeps what it has, and status.capacity says so.
+    A size that was left out is not known here: a volume that is larger than what is set then keeps what it has.
     """
     sized = " && ".join(f"has({which}.storage) && has({which}.storage.size)" for which in ("self", "oldSelf"))
 
@@ -60,10 +67,11 @@ def _store_rules(
     both_managed = "has(self.external) || has(oldSelf.external)"
     managed_fields = (*managed_fields, "podOverride", "members")
     counts = " or ".join(filter(None, (", ".join(map(str, members[:-1])), str(members[-1]))))
+    floor = f" || self.members >= {shrinks_to}" if shrinks_to < max(members) else ""
     kept = (
-        f"{both_managed} || !has(self.members) || !has(oldSelf.members) || self.members >= oldSelf.members",
-        f"{name}.members cannot be lowered, because the data of those that go would not be moved first; restore it, or "
-        "make a new ChatCluster and move the data",
+        f"{both_managed} || !has(self.members) || !has(oldSelf.members) || self.members >= oldSelf.members{floor}",
+        f"{name}.members cannot be lowered{f' below {shrinks_to}' if floor else ''}, because the data of those that go "
+        "would not be moved first; restore it, or make a new ChatCluster and move the data",
     )
     alone = " && ".join(f"!has(self.{field})" for field in managed_fields)
     return ConfigDict(
@@ -79,9 +87,9 @@ def _store_rules(
             ),
             (
                 f"{both_managed} || !({sized}) "
-                "|| quantity(self.storage.size).compareTo(quantity(oldSelf.storage.size)) == 0",
-                f"{name}.storage.size is fixed, because volumes in use are not resized; restore it, or make a new "
-                "ChatCluster and move the data",
+                "|| quantity(self.storage.size).compareTo(quantity(oldSelf.storage.size)) >= 0",
+                f"{name}.storage.size cannot be lowered, because no volume can be made smaller; restore it, or make a "
+                "new ChatCluster and move the data",
             ),
             (
                 f"{both_managed} || {storage_class('self')} == {storage_class('oldSelf')}",
@@ -90,10 +98,11 @@ def _store_rules(
             ),
             (
                 f"!has(self.members) || self.members in {list(members)}",
-                f"{name}.members must be {counts}: with an even number no more members may be lost than with one less; "
+                f"{name}.members must be {counts}: of another number no more members may be lost than of one less; "
                 "choose one of these",
             ),
-            *([] if shrinks else [kept]),
+            *([kept] if shrinks_to > min(members) else []),
+            *own,
         )
     )
 
@@ -112,8 +121,11 @@ class Store(Workload):
 
     MEMBERS: ClassVar[tuple[int, ...]] = (1, 3, 5)
     """Numbers of members that the store may have."""
-    SHRINKS: ClassVar[bool] = False
-    """Whether it can give members up without a loss."""
+    SHRINKS_TO: ClassVar[int] = MOST_MEMBERS
+    """How many members it always keeps of those that it has, as it can give up no more without a loss."""
+
+    GROWS_FROM_ONE: ClassVar[bool] = True
+    """Whether a single member can become several."""
 
     @property
     def allowed_members(self) -> tuple[int, ...]:
@@ -138,21 +150,53 @@ class Store(Workload):
 
 
 class Postgres(Store):
-    """PostgreSQL: accounts and sessions."""
+    """PostgreSQL: accounts and sessions. Of several members one leads and takes all statements. What is acknowledged is
+    on most of the members, and one that can no longer lead is replaced within seconds."""
 
-    model_config = _store_rules("postgres", "storage", "resources")
+    model_config = _store_rules("postgres", "storage", "resources", shrinks_to=1)
+
+    SHRINKS_TO: ClassVar[int] = 1
+
+
+_IS_SET = "has({0}.engine) && {0}.engine == 'ReplicaSet'"
 
 
 class Mongodb(Store):
-    """MongoDB: conversations and messages."""
+    """MongoDB: conversations and messages. The members of a replica set elect a primary, which takes all statements.
+    What is acknowledged is on most of them."""
 
-    model_config = _store_rules("mongodb", "storage", "resources", "engine", members=(1,))
+    SHRINKS_TO: ClassVar[int] = 3
 
-    MEMBERS: ClassVar[tuple[int, ...]] = (1,)
+    model_config = _store_rules(
+        "mongodb",
+        "storage",
+        "resources",
+        "engine",
+        members=(1, 3, 5, 7),
+        shrinks_to=SHRINKS_TO,
+        own=(
+            (
+                f"!has(self.members) || (({_IS_SET.format('self')}) == (self.members > 1))",
+                "mongodb.members must be 1 for the engine Embedded, and 3, 5 or 7 for ReplicaSet; set mongodb.engine "
+                "to ReplicaSet, or remove mongodb.members",
+            ),
+            (
+                f"({_IS_SET.format('self')}) == ({_IS_SET.format('oldSelf')})",
+                "mongodb.engine is fixed, because the messages would stay behind; restore it, or make a new "
+                "ChatCluster and move the data",
+            ),
+        ),
+    )
 
     engine: MongoEngine | None = None
-    """What a managed MongoDB runs on. Embedded, the default: a single-node stand-in that speaks MongoDB's protocol.
-    It is for development and tests; keep a production's messages in an external MongoDB replica set."""
+    """What a managed MongoDB runs on. Embedded, the default: a single-node stand-in that speaks MongoDB's protocol, for
+    development and tests. ReplicaSet: MongoDB's own server, 8.0 or later, as a set of 3, 5 or 7 members; its image is
+    mongodb-server in the catalogue, or spec.images.overrides.mongodb. Fixed once set."""
+
+    @property
+    def allowed_members(self) -> tuple[int, ...]:
+        """A set has three or more, the stand-in is alone."""
+        return (3, 5, 7) if self.engine is MongoEngine.REPLICA_SET else (1,)
 
 
 class Redis(Store):
@@ -162,14 +206,32 @@ class Redis(Store):
 
 
 class Kafka(Store):
-    """Kafka: events between services."""
+    """Kafka: events between services. With three members or more, three brokers hold each partition, and a write needs
+    two of them; three members also vote for the controller, so of all together one may be lost. More than three share
+    the partitions among them."""
 
     MEMBERS: ClassVar[tuple[int, ...]] = (1, 3, 4, 5, 6, 7, 8, 9)
+    SHRINKS_TO: ClassVar[int] = 3
 
-    model_config = _store_rules("kafka", "storage", "resources", members=MEMBERS)
+    model_config = _store_rules("kafka", "storage", "resources", members=MEMBERS, shrinks_to=SHRINKS_TO)
 
 
 class Objects(Store):
-    """An S3 object store: files."""
+    """An S3 object store: files. With several members each file is on two nodes, and the list of files is kept in
+    PostgreSQL."""
 
-    model_config = _store_rules("objects", "storage", "resources")
+    GROWS_FROM_ONE: ClassVar[bool] = False
+
+    model_config = _store_rules(
+        "objects",
+        "storage",
+        "resources",
+        own=(
+            (
+                "has(self.external) || !has(self.members) || !has(oldSelf.members) "
+                "|| (self.members > 1) == (oldSelf.members > 1)",
+                "objects.members cannot change between 1 and more, because a single member keeps its own list of files "
+                "and several keep theirs in PostgreSQL; restore it, or make a new ChatCluster and move the data",
+            ),
+        ),
+    )
