@@ -1,9 +1,9 @@
 """Where backups lie: the folder of one ChatCluster in a bucket of any S3. Everything below it is sealed.
 
-    manifests/<id>              what a backup consists of; written last: a backup without one does not exist
-    parts/<id>/<part>           what belongs to one backup: messages by collection, the index of objects, the keys
-    blobs/<fingerprint>         content of objects; shared by all backups that have the object in that version
-    postgres/                   pgBackRest's own: base backups and the write-ahead log
+manifests/<id>              what a backup consists of; written last: a backup without one does not exist
+parts/<id>/<part>           what belongs to one backup: messages by collection, the index of objects, the keys
+blobs/<fingerprint>         content of objects; shared by all backups that have the object in that version
+postgres/                   pgBackRest's own: base backups and the write-ahead log
 """
 
 import hashlib
@@ -18,14 +18,16 @@ from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
 from chatcluster_backup.manifest import Part
-from chatcluster_backup.sealing import SealError, Sealer
+from chatcluster_backup.sealing import Sealer, SealError
 from chatcluster_backup.settings import Destination
 
 _UPLOAD_BYTES: Final = 32 << 20
 """Size of the parts of a long upload, and so what one takes in memory. S3 allows 10,000 parts: 312 GiB, compressed."""
 _READ_BYTES: Final = 1 << 20
 _TIMEOUT: Final = urllib3.Timeout(connect=10, read=120)
-_RETRIES: Final = urllib3.Retry(total=5, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504], raise_on_status=False)
+_RETRIES: Final = urllib3.Retry(
+    total=5, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504], raise_on_status=False
+)
 
 POSTGRES: Final = "postgres"
 """Folder of pgBackRest."""
@@ -39,14 +41,14 @@ class MissingError(Exception):
 class _Tally:
     """Counts what passes through."""
 
-    bytes: int = 0
+    size: int = 0
 
     def __post_init__(self) -> None:
         self.digest = hashlib.sha256()
 
     def over(self, stream: Iterable[bytes]) -> Iterator[bytes]:
         for piece in stream:
-            self.bytes += len(piece)
+            self.size += len(piece)
             self.digest.update(piece)
             yield piece
 
@@ -76,12 +78,8 @@ class _Readable(io.RawIOBase):
 def connect(endpoint: str, access_key: str, secret_key: str, *, region: str, ca_file: str | None = None) -> Minio:
     """A client of any S3. `endpoint` is a URL; with `ca_file` its certificate is checked against those authorities."""
     secure = endpoint.startswith("https://")
-    http = urllib3.PoolManager(
-        timeout=_TIMEOUT,
-        retries=_RETRIES,
-        maxsize=16,
-        **({"cert_reqs": "CERT_REQUIRED", "ca_certs": ca_file} if secure and ca_file else {}),
-    )
+    trusted = {"cert_reqs": "CERT_REQUIRED", "ca_certs": ca_file} if secure and ca_file else {}
+    http = urllib3.PoolManager(timeout=_TIMEOUT, retries=_RETRIES, maxsize=16, **trusted)  # pyright: ignore[reportArgumentType] - theirs are untyped
     host = endpoint.partition("://")[2].rstrip("/")
     return Minio(host, access_key, secret_key, secure=secure, region=region, http_client=http)
 
@@ -123,7 +121,7 @@ class Repository:
             part_size=_UPLOAD_BYTES,
             num_parallel_uploads=1,
         )
-        return Part(name=name, bytes=tally.bytes, sha256=tally.digest.hexdigest())
+        return Part(name=name, bytes=tally.size, sha256=tally.digest.hexdigest())
 
     def get(self, name: str, part: Part | None = None) -> Iterator[bytes]:
         """The plain stream of a name. Raises MissingError, and SealError when it is not what was written, by `part`

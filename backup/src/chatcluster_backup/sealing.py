@@ -1,4 +1,4 @@
-"""How everything is stored: compressed by zstd, then encrypted in chunks, so that a stream of any length passes through.
+"""How everything is stored: compressed by zstd, then encrypted in chunks, so that streams of any length pass through.
 
 A sealed stream is a header (`_MAGIC`, then a salt of 16 bytes) and chunks of AES-256-GCM, each of `_CHUNK` bytes and
 its tag of 16, the last one shorter or as long. A chunk's nonce is its number and whether it is the last (the STREAM

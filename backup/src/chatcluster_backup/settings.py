@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
@@ -13,7 +13,12 @@ SECRETS: Final = "/run/secrets/chatcluster"
 class Settings(BaseSettings):
     """Where values come from: a variable wins over a file of its name."""
 
-    model_config = SettingsConfigDict(env_prefix="CHAT_BACKUP_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CHAT_BACKUP_", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    def read(cls) -> Self:
+        """Those of this process. Raises pydantic's ValidationError, which names what is missing or malformed."""
+        return cls.model_validate({})
 
     @classmethod
     def settings_customise_sources(
@@ -78,3 +83,31 @@ class PostgresSettings(Settings):
 
     database_url: SecretStr
     """postgresql://user:password@host:port/database"""
+
+
+class ReconcileSettings(Settings):
+    """The user service's database."""
+
+    user_database_url: SecretStr
+    holders: list[str] = ["gateway", "message", "file", "notification", "presence"]
+    """Services that hold data of people."""
+
+
+class SealSettings(Settings):
+    """What a manifest is made with."""
+
+    keys: SecretStr
+    """JSON: the keys that belong to the data, by name."""
+    database_url: SecretStr | None = None
+    """As PostgresSettings'; none where PostgreSQL is not managed."""
+    keep_last: int | None = None
+    keep_days: int | None = None
+
+
+class RestoreSettings(Settings):
+    """Which backup is restored."""
+
+    backup: str | None = None
+    """Its id; none: the newest."""
+    keys_secret: str = ""
+    """Secret that gets the keys."""

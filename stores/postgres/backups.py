@@ -1,0 +1,268 @@
+#!/usr/bin/python3
+"""Backups of PostgreSQL by pgBackRest, beside the files of the member that leads.
+
+    backups watch PID         work off what is asked for in the table `requests` of the database chat_backup, for as
+                              long as the process PID is there: Patroni's
+    backups archive FILE      archive_command: bring a finished part of the write-ahead log into the repository
+    backups fetch FILE PATH   restore_command: bring it back from there
+    backups restore …         Patroni's bootstrap method: fill the empty data folder given as --datadir=… from a backup
+
+Where the repository is comes from CHAT_BACKUP_ENDPOINT (https://…), _BUCKET, _REGION, _PATH and _CA_FILE; its secrets
+are the files access_key, secret_key and passphrase in CHAT_BACKUP_SECRETS_DIR. What is restored is the same with
+CHAT_RECOVERY_…, and CHAT_RECOVERY_LABEL with _POINT (the name of a restore point) or _TIME (RFC 3339). Secrets reach
+pgBackRest by its environment: they are in no argument list and in no file of ours.
+
+Who owns the database chat_backup can do nothing but ask: "backup" makes a base backup, whole once a week; "point" makes
+a named restore point and answers when all of the log before it is in the repository; "expire" lets go what no backup
+needs. A request that a member did not finish, because it is gone, is begun anew by the next one that leads.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+STANZA = "main"
+DATA = os.environ.get("CHAT_POSTGRES_DATA", "/var/lib/chatcluster/pgdata")
+LOCAL = os.environ.get("CHAT_POSTGRES_LOCAL", "host=/tmp port=5432 dbname=postgres user=postgres")
+DATABASE = "chat_backup"
+LOOK_SECONDS = 2.0
+WHOLE_DAYS = 7
+"""Age at which the last whole backup is followed by another; those between hold what has changed since."""
+ARCHIVED_SECONDS = 600.0
+
+TABLE = """
+CREATE TABLE IF NOT EXISTS requests (
+    id text PRIMARY KEY, what text NOT NULL, detail jsonb NOT NULL, state text NOT NULL DEFAULT 'asked',
+    answer jsonb, seen boolean NOT NULL DEFAULT false, asked_at timestamptz NOT NULL DEFAULT now());
+ALTER TABLE requests OWNER TO chat_backup;
+DELETE FROM requests WHERE asked_at < now() - interval '30 days'
+"""
+
+
+class FailedError(Exception):
+    """What pgBackRest says is wrong."""
+
+
+def environment(prefix: str = "CHAT_BACKUP") -> dict[str, str]:
+    """pgBackRest's settings, all of them as variables."""
+
+    def given(name: str) -> str:
+        return os.environ.get(f"{prefix}_{name}", "")
+
+    secrets = Path(given("SECRETS_DIR") or "/run/secrets/chatcluster-backup")
+    host, _, port = given("ENDPOINT").removeprefix("https://").rstrip("/").partition(":")
+    options = {
+        # Nothing but these counts.
+        "CONFIG": "/dev/null",
+        "STANZA": STANZA,
+        "PG1_PATH": DATA,
+        "REPO1_TYPE": "s3",
+        "REPO1_PATH": f"/{given('PATH').strip('/')}/postgres",
+        "REPO1_S3_ENDPOINT": host,
+        "REPO1_STORAGE_PORT": port or "443",
+        "REPO1_S3_BUCKET": given("BUCKET"),
+        "REPO1_S3_REGION": given("REGION") or "us-east-1",
+        # Every S3 knows buckets by path; by host name only some do.
+        "REPO1_S3_URI_STYLE": "path",
+        "REPO1_S3_KEY": (secrets / "access_key").read_text(encoding="utf-8").strip(),
+        "REPO1_S3_KEY_SECRET": (secrets / "secret_key").read_text(encoding="utf-8").strip(),
+        "REPO1_CIPHER_TYPE": "aes-256-cbc",
+        "REPO1_CIPHER_PASS": (secrets / "passphrase").read_text(encoding="utf-8").strip(),
+        "COMPRESS_TYPE": "zst",
+        "LOCK_PATH": "/tmp/pgbackrest",  # noqa: S108 - the container's own
+        "SPOOL_PATH": "/tmp/pgbackrest",  # noqa: S108 - as above
+        "LOG_LEVEL_FILE": "off",
+        "LOG_LEVEL_CONSOLE": "warn",
+        "LOG_LEVEL_STDERR": "off",
+        # What may go is told by what the manifests of backups need: see "expire".
+        "EXPIRE_AUTO": "n",
+        "START_FAST": "y",
+        "ARCHIVE_TIMEOUT": str(int(ARCHIVED_SECONDS)),
+    }
+    if given("CA_FILE"):
+        options["REPO1_STORAGE_CA_FILE"] = given("CA_FILE")
+    settings = dict(item.split("=", 1) for item in LOCAL.split())
+    options |= {"PG1_SOCKET_PATH": settings["host"], "PG1_PORT": settings["port"], "PG1_USER": settings["user"]}
+    return {**os.environ, **{f"PGBACKREST_{name}": value for name, value in options.items()}}
+
+
+def pgbackrest(*arguments: str) -> str:
+    """What it prints. Raises FailedError with the last of what it complains of, which quotes no secret."""
+    done = subprocess.run(["pgbackrest", *arguments], env=environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise FailedError(" ".join((done.stderr + done.stdout).strip().splitlines()[-3:])[-1000:])
+    return done.stdout
+
+
+def info() -> list[dict[str, Any]]:
+    """The base backups that there are, the oldest first."""
+    found: Any = json.loads(pgbackrest("info", "--output=json"))
+    return found[0]["backup"] if found else []
+
+
+def make_backup(cursor: Any, detail: dict[str, Any]) -> dict[str, Any]:
+    del cursor
+    mine = [item for item in info() if (item.get("annotation") or {}).get("chatcluster") == detail["id"]]
+    if not mine:
+        whole = [item["timestamp"]["stop"] for item in info() if item["type"] == "full"]
+        kind = "incr" if whole and time.time() - whole[-1] < WHOLE_DAYS * 86_400 else "full"
+        pgbackrest("backup", f"--type={kind}", f"--annotation=chatcluster={detail['id']}")
+        mine = info()
+    last = mine[-1]
+    return {
+        "label": last["label"],
+        "path": environment()["PGBACKREST_REPO1_PATH"],
+        "bytes": last["info"]["repository"]["delta"],
+        "version": int(Path(DATA, "PG_VERSION").read_text(encoding="ascii")),
+    }
+
+
+def make_point(cursor: Any, detail: dict[str, Any]) -> dict[str, Any]:
+    cursor.execute("SELECT now(), pg_walfile_name(pg_create_restore_point(%s))", (detail["name"],))
+    at, needed = cursor.fetchone()
+    cursor.execute("SELECT pg_switch_wal()")
+    deadline = time.monotonic() + ARCHIVED_SECONDS
+    while time.monotonic() < deadline:
+        cursor.execute("SELECT last_archived_wal, last_failed_wal FROM pg_stat_archiver")
+        archived, failed = cursor.fetchone()
+        # Names of one timeline sort by their place; a later timeline begins where an earlier one ended.
+        if archived and archived[:24] >= needed:
+            return {"name": detail["name"], "at": at.isoformat()}
+        time.sleep(0.5)
+    raise FailedError(f"the write-ahead log does not reach the repository (last failure: {failed or 'none'})")
+
+
+def expire(cursor: Any, detail: dict[str, Any]) -> dict[str, Any]:
+    del cursor
+    oldest = detail["oldest"].partition("_")[0]
+    needed = sum(item["type"] == "full" and item["label"] >= oldest for item in info())
+    if needed:
+        pgbackrest("expire", f"--repo1-retention-full={needed}")
+    return {"whole": needed}
+
+
+WORK = {"backup": make_backup, "point": make_point, "expire": expire}
+
+
+def prepare() -> bool:
+    """Make the table and the stanza. False on a member that only follows, or where the database is yet to be made."""
+    with Cursor(LOCAL) as cursor:
+        cursor.execute("SELECT pg_is_in_recovery(), EXISTS (SELECT FROM pg_database WHERE datname = %s)", (DATABASE,))
+        following, there = cursor.fetchone()
+    if following or not there:
+        return False
+    with Cursor(f"{LOCAL} dbname={DATABASE}") as cursor:
+        cursor.execute(TABLE)
+        try:
+            pgbackrest("stanza-create")
+        except FailedError as error:
+            # Who waits is told: nothing of it can be done.
+            answer = json.dumps({"why": f"the repository cannot be used: {error}"})
+            cursor.execute("UPDATE requests SET state = 'failed', answer = %s WHERE state = 'asked'", (answer,))
+            raise
+    return True
+
+
+def work_off() -> None:
+    """What is asked for, or was begun by a member that is gone: one at a time leads, so nobody else works on it."""
+    with Cursor(f"{LOCAL} dbname={DATABASE}") as cursor:
+        cursor.execute("SELECT id, what, detail FROM requests WHERE state = 'asked' ORDER BY asked_at")
+        for request, what, detail in cursor.fetchall():
+            try:
+                state, answer = "done", WORK[what](cursor, detail)
+            except (FailedError, KeyError) as error:
+                state, answer = "failed", {"why": f"{what}: {error}"}
+            print(f"backups: {request}: {state}", flush=True)  # noqa: T201
+            cursor.execute(
+                "UPDATE requests SET state = %s, answer = %s, seen = false WHERE id = %s",
+                (state, json.dumps(answer), request),
+            )
+
+
+class Cursor:
+    """A cursor that commits each statement, and its connection, closed afterwards."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+
+    def __enter__(self) -> Any:
+        self._connection = psycopg2.connect(self._conninfo, connect_timeout=10)
+        self._connection.autocommit = True
+        return self._connection.cursor()
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+def watch(patroni: int) -> None:
+    """Work off, look after look; what cannot be done yet is tried again."""
+    prepared, told = False, ""
+    while os.getppid() == patroni:
+        time.sleep(LOOK_SECONDS)
+        try:
+            prepared = prepared or prepare()
+            if prepared:
+                work_off()
+            told = ""
+        except (FailedError, psycopg2.Error, OSError) as error:
+            # Another member may lead by now.
+            prepared = False
+            why = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            if why != told:
+                print(f"backups: not yet, tried again: {why}", file=sys.stderr, flush=True)  # noqa: T201
+                told = why
+
+
+def restore(arguments: list[str]) -> None:
+    """Fill the data folder. Recovery then ends at the point, and the member leads."""
+    given = dict(item.removeprefix("--").split("=", 1) for item in arguments if "=" in item)
+    folder = given.get("datadir", DATA)
+    options = {**environment("CHAT_RECOVERY"), "PGBACKREST_PG1_PATH": folder}
+    time_, point = os.environ.get("CHAT_RECOVERY_TIME", ""), os.environ.get("CHAT_RECOVERY_POINT", "")
+    if time_:
+        # pgBackRest wants a zone by its offset.
+        at = datetime.fromisoformat(time_).astimezone().isoformat(" ")
+        target = ["--type=time", f"--target={at}", "--target-exclusive"]
+    else:
+        target = ["--type=name", f"--target={point}"]
+    program = os.path.realpath(sys.argv[0])
+    done = subprocess.run(
+        [
+            "pgbackrest",
+            "restore",
+            f"--set={os.environ['CHAT_RECOVERY_LABEL']}",
+            *target,
+            "--target-action=promote",
+            f'--recovery-option=restore_command={program} fetch %f "%p"',
+            "--delta",
+        ],
+        env=options,
+        check=False,
+    )
+    sys.exit(done.returncode)
+
+
+def main() -> None:
+    match sys.argv[1:]:
+        case ["watch", pid] if pid.isdigit():
+            watch(int(pid))
+        case ["archive", path]:
+            os.execvpe("pgbackrest", ["pgbackrest", "archive-push", path], environment())  # noqa: S606
+        case ["fetch", name, path]:
+            options = environment("CHAT_RECOVERY" if "CHAT_RECOVERY_LABEL" in os.environ else "CHAT_BACKUP")
+            os.execvpe("pgbackrest", ["pgbackrest", "archive-get", name, path], options)  # noqa: S606
+        case ["restore", *arguments]:
+            restore(arguments)
+        case _:
+            sys.exit("usage: backups watch PID | archive FILE | fetch FILE PATH | restore [--datadir=FOLDER]")
+
+
+if __name__ == "__main__":
+    main()
