@@ -26,6 +26,7 @@ from chatcluster_operator.decide import (
 from chatcluster_operator.decide.certificates import CertificateFacts, Source
 from chatcluster_operator.decide.conditions import PARTS, STATES, TYPES, judge
 from chatcluster_operator.decide.members import Course, StoreView
+from chatcluster_operator.decide.volumes import Growth
 from chatcluster_operator.desired import Component, WorkloadKind
 
 COMPONENTS = [
@@ -206,6 +207,7 @@ def test_each_aspect_speaks_of_the_condition_under_which_it_is_listed() -> None:
         NOW,
         certificate=certificate,
         stores=stores,
+        growths={"redis": Growth("redis", "1Gi", "1Gi", "1Gi")},
     )
     aspects = {**PARTS, **STATES}
     told = {name: verdict.type for name, aspect in aspects.items() if (verdict := aspect(facts))}
@@ -293,7 +295,7 @@ def test_capacity_says_what_was_derived_and_why() -> None:
 def test_a_volume_smaller_than_derived_is_told_of() -> None:
     figures = derived(status_of(world(postgres=STORE), spec={"capacity": {"concurrentUsers": 50_000}}))
     assert figures["postgres", "volume"]["value"] == "8Gi"
-    assert "PersistentVolumeClaim" in figures["postgres", "volume"]["why"]
+    assert "the condition VolumesSized" in figures["postgres", "volume"]["why"]
 
 
 @pytest.mark.parametrize(

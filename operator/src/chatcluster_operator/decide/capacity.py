@@ -60,10 +60,7 @@ def _volume(name: str, wanted: Choice[str], facts: Facts) -> Iterator[CapacityFi
     workload = facts.workloads.get(name)
     live = workload.storage if workload else ""
     if live and parse_quantity(live) < parse_quantity(wanted.value):
-        why = (
-            f"Smaller than the {wanted.value} wanted ({wanted.why}): a volume in use keeps its size. Expand its "
-            "PersistentVolumeClaim where the storage class allows it, or make a new ChatCluster and move the data."
-        )
+        why = f"Smaller than the {wanted.value} wanted ({wanted.why}); see the condition VolumesSized."
         yield CapacityFigure(component=name, what="volume", value=live, why=why)
     elif wanted.origin is Origin.CAPACITY:
         yield _figure(name, "volume", wanted)

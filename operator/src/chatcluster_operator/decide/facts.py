@@ -11,6 +11,7 @@ from chatcluster_operator.decide.operations import Wait, Work
 from chatcluster_operator.decide.plan import Plan
 from chatcluster_operator.decide.restart import Restarts
 from chatcluster_operator.decide.snapshot import Key, Snapshot, Workload
+from chatcluster_operator.decide.volumes import Growth
 from chatcluster_operator.desired import Component
 
 
@@ -62,6 +63,10 @@ class Facts:
     """Stores that have several members, as this look leaves them."""
     orders_failed: Mapping[str, str] = field(default_factory=dict[str, str])
     """What stores were told to do and did not, and why, by store."""
+    growths: Mapping[str, Growth] = field(default_factory=dict[str, Growth])
+    """Volumes of the stores that are made, by store."""
+    growths_refused: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Why the API server does not take a larger size of a store's volumes, by store."""
 
     @cached_property
     def workloads(self) -> Mapping[str, Workload]:

@@ -28,6 +28,8 @@ PROBLEMS: Final = frozenset(
         "CertificateNameMismatch",
         "RotationFailed",
         "RestartRefused",
+        "ExpansionUnsupported",
+        "ExpansionRefused",
     }
 )
 """Reasons that do not pass by themselves; each deserves an event."""

@@ -45,6 +45,9 @@ CHATCLUSTER: Final = Kind(GROUP, VERSION, KIND, PLURAL, metadata_only=False)
 LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 EVENT: Final = Kind("", "v1", "Event", "events")
 STORAGE_CLASS: Final = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False)
+NODE: Final = Kind("", "v1", "Node", "nodes", namespaced=False, metadata_only=False, made=False)
+CLAIM: Final = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", made=False)
+VOLUME: Final = Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False, made=False)
 VALIDATING_WEBHOOK: Final = Kind(
     "admissionregistration.k8s.io",
     "v1",

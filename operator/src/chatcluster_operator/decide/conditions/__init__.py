@@ -21,6 +21,7 @@ from chatcluster_operator.decide.conditions.restarting import restarting
 from chatcluster_operator.decide.conditions.rotating import rotating
 from chatcluster_operator.decide.conditions.schema import schema
 from chatcluster_operator.decide.conditions.upgrading import upgrading
+from chatcluster_operator.decide.conditions.volumes import volumes_sized
 from chatcluster_operator.decide.facts import Facts
 from chatcluster_operator.decide.verdict import Verdict
 
@@ -42,6 +43,7 @@ STATES: Final[Mapping[str, Aspect]] = {
     "SchemaMigrated": schema,
     "Restarting": restarting,
     "StoresRedundant": redundancy,
+    "VolumesSized": volumes_sized,
     "Paused": paused,
     "Hibernated": hibernated,
     "ScalesOnSockets": autoscaling,
