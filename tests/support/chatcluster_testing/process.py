@@ -120,8 +120,11 @@ class Program:
 
     def start(self) -> Self:
         """Start the program and wait until it is ready; fails with its log when it exits or takes too long."""
-        self.spawn()
-        assert self._process is not None
+        return self.spawn().await_ready()
+
+    def await_ready(self) -> Self:
+        """Wait until the spawned program is ready; fails with its log when it exits or takes too long."""
+        assert self._process is not None, f"{self.name} is not running"
         deadline = time.monotonic() + self.timeout
         while not self.ready():
             code = self._process.poll()
