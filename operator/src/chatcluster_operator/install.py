@@ -30,7 +30,7 @@ from chatcluster_operator.api.crd import crd
 from chatcluster_operator.desired import Inputs, Manifest, generate, manifests
 from chatcluster_operator.desired.stores import ADMIN_PORTS
 from chatcluster_operator.kube import CHILD_KINDS
-from chatcluster_operator.kube.kinds import EVENT, LEASE, STORAGE_CLASS, VALIDATING_WEBHOOK
+from chatcluster_operator.kube.kinds import CLAIM, EVENT, LEASE, NODE, STORAGE_CLASS, VALIDATING_WEBHOOK, VOLUME
 from chatcluster_operator.leader import LEASE_NAME
 from chatcluster_operator.observe.sockets import PORTS
 
@@ -45,6 +45,8 @@ IMAGE_NAMES: Final = {"objects": "seaweedfs", "mongodb": "mongodb-embedded", "ed
 
 _LABELS: Final = {LABEL_NAME: NAME}
 _RBAC: Final = "rbac.authorization.k8s.io/v1"
+MONGODB_IMAGE: Final = "docker.io/library/mongo:8.0"
+"""MongoDB's own server, as MongoDB publishes it."""
 _USER: Final = 10001
 _PORT: Final = 8080
 _WEBHOOK_PORT: Final = 9443
@@ -61,8 +63,9 @@ _HEADER_NAMESPACED: Final = """\
 #
 # Only the first two objects, the Namespace and the CustomResourceDefinition, need somebody with rights over the
 # cluster; who administers the namespace can apply the rest. What is lacking beside install.yaml needs such rights:
-# the validating webhook (the operator then says in conditions what the webhook would have refused), and looking up
-# whether a StorageClass that a spec names exists (volumes then wait, and kubectl describe says what for).
+# the validating webhook (the operator then says in conditions what the webhook would have refused), looking up whether
+# a StorageClass that a spec names exists (volumes then wait, and kubectl describe says what for), and seeing nodes: a
+# member of a store whose volume is lost with its node is made anew by kubectl chat rebuild alone.
 # Generated; rewrite with: python -m chatcluster_operator.install --write
 """
 
@@ -70,6 +73,8 @@ Rule = dict[str, Any]
 
 
 def objects() -> list[Manifest]:
+_OF_CLUSTER: Final = frozenset(kind.plural for kind in (STORAGE_CLASS, NODE, VOLUME))
+"""What is in no namespace, of that which the operator looks at."""
     """All objects, in an order in which they can be applied."""
     return [
         _namespace(),
@@ -90,7 +95,7 @@ def namespaced_objects() -> list[Manifest]:
         _namespace(),
         crd(),
         _service_account(),
-        *_own_rights([rule for rule in cluster_rules() if rule["resources"] != [STORAGE_CLASS.plural]]),
+        *_own_rights([rule for rule in cluster_rules() if not _OF_CLUSTER & set(rule["resources"])]),
         catalogue(),
         _deployment(namespaced=True),
         _budget(),
@@ -138,6 +143,13 @@ def cluster_rules() -> list[Rule]:
         for kind in CHILD_KINDS
     ]
     return _merged([*own, *children, *_handed_out()])
+        # Members of stores whose node is lost: which nodes are, whose disk a volume is on, and giving it up.
+        _rule(NODE.group, [NODE.plural], ["list", "watch"]),
+        _rule(VOLUME.group, [VOLUME.plural], ["get"]),
+        _rule(CLAIM.group, [CLAIM.plural], ["get", "delete"]),
+        # Volumes that grow.
+        _rule(CLAIM.group, [CLAIM.plural], ["list", "patch"]),
+        _rule("", ["pods"], ["delete"]),
 
 
 def _webhook_rule() -> Rule:

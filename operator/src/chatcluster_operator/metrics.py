@@ -57,6 +57,31 @@ STORE_ORDERS: Final = Counter(
     ["store", "order", "result"],
     registry=REGISTRY,
 )
+FAILOVERS: Final = Counter(
+    "chatcluster_operator_failovers_total",
+    "Times that another member of a store came to lead, switchovers among them.",
+    ["store"],
+    registry=REGISTRY,
+)
+FAILOVER_SECONDS: Final = Histogram(
+    "chatcluster_operator_failover_seconds",
+    "Time from the first sign that a store's leader might be gone until another was seen to lead.",
+    ["store"],
+    registry=REGISTRY,
+    buckets=(0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 120, 300),
+)
+GIVEN_UP: Final = Counter(
+    "chatcluster_operator_members_remade_total",
+    "Members of stores whose volume was given up so that they are made anew.",
+    ["store"],
+    registry=REGISTRY,
+)
+EXPANDED: Final = Counter(
+    "chatcluster_operator_volumes_expanded_total",
+    "Volume claims that were asked for a larger size.",
+    ["store"],
+    registry=REGISTRY,
+)
 PRUNED: Final = Counter(
     "chatcluster_operator_pruned_total", "Objects deleted because no spec asks for them.", ["kind"], registry=REGISTRY
 )

@@ -19,6 +19,7 @@ from chatcluster_operator.api import API_VERSION, FIELD_MANAGER, KIND, ChatClust
 from chatcluster_operator.decide import Applied, Apply, Child, Delete, Failure, Key, Plan, Reason, Replace, Step, owned
 from chatcluster_operator.decide.members import GiveUp
 from chatcluster_operator.decide.snapshot import digest
+from chatcluster_operator.decide.volumes import Claim
 from chatcluster_operator.kube import CHATCLUSTER, KINDS, ApiError, Client, Object
 from chatcluster_operator.kube.client import CONNECTION_ERRORS
 from chatcluster_operator.kube.kinds import CLAIM
@@ -84,6 +85,11 @@ class Actor:
     def leadership(self) -> Leadership:
         """The election, for who acts beside this."""
         return self._leadership
+
+    @property
+    def client(self) -> Client:
+        """The connection, for who acts beside this."""
+        return self._client
 
     def ensure_leading(self) -> None:
         """Raise StandbyError unless this replica leads."""
@@ -244,6 +250,24 @@ class Actor:
             return f"{step.member} is not made anew yet: the API server did not answer ({type(error).__name__})"
         metrics.GIVEN_UP.labels(step.store).inc()
         self._log.info("volume given up", store=step.store, member=step.member, claim=step.claim, force=step.force)
+        return ""
+
+    async def expand(self, namespace: str, claim: Claim, size: str) -> str:
+        """Ask for a larger volume, of the claim as it was seen. Returns what the API server has against it; empty: it
+        takes it, or the claim has changed since. Raises StandbyError, and what `Client` raises when there is no answer.
+        """
+        self.ensure_leading()
+        patch: Object = {
+            "metadata": {"uid": claim.uid, "resourceVersion": claim.version},
+            "spec": {"resources": {"requests": {"storage": size}}},
+        }
+        try:
+            await self._client.merge(CLAIM, namespace, claim.name, patch, manager=FIELD_MANAGER)
+        except ApiError as error:
+            changed = error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
+            return "" if changed else error.message[:_MESSAGE_LENGTH]
+        metrics.EXPANDED.labels(claim.store).inc()
+        self._log.info("volume is to grow", claim=claim.name, size=size, before=claim.asked)
         return ""
 
     async def write_status(self, *, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Object | None:

@@ -197,6 +197,8 @@ class MemberStatus(Model):
     """Whether it could take over, or go, without anything being lost."""
     detail: Annotated[str, StringConstraints(max_length=512)] = ""
     """What else there is to say of it, such as how far it is behind."""
+    lost_since: _Seconds | None = None
+    """When its node was seen to be lost, Unix seconds; absent while it is not."""
 
 
 class StoreWork(StrEnum):
@@ -211,7 +213,6 @@ class StoreWork(StrEnum):
 class StoreWorkPhase(StrEnum):
     """Where it stands."""
 
-    WAITING = "Waiting"
     RUNNING = "Running"
     DONE = "Done"
     FAILED = "Failed"
@@ -225,21 +226,19 @@ class StoreOperation(Model):
     answer. Rebuild: a member throws its data away and copies it anew. Replace: a member whose node is lost, and its
     volume with it, is made anew elsewhere."""
     phase: StoreWorkPhase
-    """Waiting: for what `message` says. Running, Done, Failed."""
+    """Running, Done or Failed."""
     member: Annotated[str, StringConstraints(max_length=253)] = ""
     """Member that it is about; for a switchover or failover the one that is to lead, where one was asked for."""
     leader: Annotated[str, StringConstraints(max_length=253)] = ""
     """Member that led when it began."""
     claim: Annotated[str, StringConstraints(max_length=63)] = ""
     """The uid of the volume claim that is given up, for a member that is made anew."""
-    asked: Annotated[str, StringConstraints(max_length=253)] = ""
-    """The annotation's value, where a person asked for it."""
     started: _Seconds
     """When it began, Unix seconds."""
     since: _Seconds
     """When the phase began, Unix seconds."""
     message: Annotated[str, StringConstraints(max_length=1024)] = ""
-    """What it waits for, or why it failed, and what to do about it."""
+    """Why it failed, and what to do about it."""
 
 
 class StoreStatus(Model):
@@ -255,6 +254,10 @@ class StoreStatus(Model):
     """What is wrong with the store as a whole, such as that no member leads."""
     operation: StoreOperation | None = None
     """What is done in it, or was last."""
+    heeded: Annotated[dict[str, Annotated[str, StringConstraints(max_length=253)]], Field(max_length=8)] = Field(
+        default_factory=dict[str, str]
+    )
+    """What people asked for by annotations and has been begun, or refused: the value last heeded of each."""
 
 
 class CapacityFigure(Model):

@@ -1,7 +1,8 @@
 """Which of the long operations may go on: one at a time, and only while nothing stands in its way.
 
 A change of release, a rotation of credentials, a renewal of certificates and a restart all roll the same pods, so that
-two at once could take away more of a store than it can spare, and neither could tell whose fault a failure is. What may
+two at once could take away more of a store than it can spare, and neither could tell whose fault a failure is; the same
+holds for handing a store's lead over and for rebuilding a member. A failover waits for none of them. What may
 not begin, or not take its next step, gets a `Wait` that says why and until when: it becomes a condition.
 
 Three hold everything where it stands: a pause, a hibernation, and, between two steps, a closed maintenance window.
@@ -28,6 +29,9 @@ class Work(StrEnum):
     ROTATION = "rotation of credentials"
     RENEWAL = "renewal of certificates"
     RESTART = "restart"
+    SWITCHOVER = "switchover"
+    REBUILD = "rebuild of a member"
+    FAILOVER = "failover"
 
 
 _IN_WINDOWS: Final = frozenset({Work.UPGRADE, Work.ROTATION, Work.RENEWAL})
@@ -93,7 +97,7 @@ def may_begin(work: Work, now: Situation, *, urgent: bool = False, unwell: bool 
     """
     if wait := _held(now):
         return wait
-    if now.under_way not in {None, work}:
+    if now.under_way not in {None, work} and work is not Work.FAILOVER:
         return Wait("AnotherOperation", f"waits for the end of the {now.under_way} that is under way")
     if wait := _closed(work, now, urgent=urgent):
         return wait

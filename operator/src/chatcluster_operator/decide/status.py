@@ -47,7 +47,8 @@ def _stores(facts: Facts) -> dict[str, StoreStatus]:
     before: dict[str, Any] = facts.cluster.status.get("stores") or {}
     managed = {component.name for component in facts.components}
     kept = {name: StoreStatus.model_validate(known) for name, known in before.items() if name in managed}
-    told = {name: store_status(course, before.get(name)) for name, course in facts.stores.items()}
+    failed = facts.orders_failed
+    told = {name: store_status(course, kept.get(name), failed.get(name, "")) for name, course in facts.stores.items()}
     return {name: status for name, status in {**kept, **told}.items() if status.size > 1}
 
 

@@ -16,6 +16,11 @@ from chatcluster_operator.desired.types import Inputs, Manifest
 CONFIG_PATH: Final = "/etc/chatcluster"
 SECRETS_PATH: Final = "/run/secrets/chatcluster"
 DATA_PATH: Final = "/var/lib/chatcluster"
+DATA_CLAIM: Final = "data"
+"""Name of the claim template of a store's volume: the claim of demo-redis-0 is data-demo-redis-0."""
+LOST_SECONDS: Final = 15
+"""How long a pod that keeps nothing stays on a node that is lost, where Kubernetes' own default is 300. Others take its
+place then; less would move pods for a kubelet that is only being restarted."""
 CHECKSUM: Final = "chatcluster.dev/checksum"
 """Annotation of pods: a digest of their configuration and secrets, so that a change of those rolls them."""
 RESTARTED_AT: Final = "chatcluster.dev/restarted-at"
@@ -47,18 +52,9 @@ class Companion:
     name: str
     command: Sequence[str]
     ports: Mapping[str, int]
-    probes: Probes
+    probes: Probes | None
+    """None for one that serves nobody, and whose end is its only failure."""
     resources: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Sidecar:
-    """A small process beside a component's own: of the same image, with the same files but for the claims."""
-
-    name: str
-    command: Sequence[str]
-    resources: dict[str, Any]
-    env: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -161,13 +157,15 @@ def _template(cluster: ChatCluster, inputs: Inputs, pod: Pod, given: Workload) -
     if pod.pre_stop:
         container["lifecycle"] = {"preStop": dict(pod.pre_stop)}
     companions = [_serving(cluster, inputs, pod, other) for other in pod.companions]
-    body = {
+    body: dict[str, Any] = {
         **_body(cluster, given.placement, [volume for volume, _ in pod.volumes]),
         "automountServiceAccountToken": pod.service_account is not None,
         "terminationGracePeriodSeconds": pod.grace_seconds,
         "topologySpreadConstraints": _spread(cluster, pod),
         "containers": [container, *companions],
     }
+    if pod.component not in STORES:
+        body["tolerations"] = _leaving_lost_nodes(body.get("tolerations", []))
     if pod.service_account:
         body["serviceAccountName"] = pod.service_account
     annotations = {CHECKSUM: pod.checksum}
@@ -186,53 +184,65 @@ def _serving(cluster: ChatCluster, inputs: Inputs, pod: Pod, own: Companion) -> 
     container: dict[str, Any] = {
         **_container(cluster, own.name, inputs.images[pod.component], own.resources, mounts, pod.env),
         "ports": [{"name": name, "containerPort": number, "protocol": "TCP"} for name, number in own.ports.items()],
-        # Once a second until it lives: what waits for it need not wait longer than that.
-        "startupProbe": {
-            **own.probes.live,
-            "periodSeconds": 1,
-            "timeoutSeconds": 3,
-            "failureThreshold": own.probes.start_seconds,
-        },
-        "readinessProbe": {
-            **own.probes.ready,
-            # A command costs a process each time.
-            "periodSeconds": 5 if "exec" in own.probes.ready else 2,
-            "timeoutSeconds": 3,
-            "failureThreshold": 2,
-        },
-        # Patient: on a node that is short of processor time, restarts would only make it worse.
-        "livenessProbe": {**own.probes.live, "periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6},
+        **(_probes(own.probes) if own.probes else {}),
     }
     container["volumeMounts"] += [{"name": name, "mountPath": path} for name, path in pod.claims]
     return container | ({"command": list(own.command)} if own.command else {})
 
 
-def run_once(cluster: ChatCluster, task: Task, given: Workload) -> dict[str, Any]:
-    """The pod template of something that runs to its end.
+def _probes(probes: Probes) -> dict[str, Any]:
+    return {
+        # Once a second until it lives: what waits for it need not wait longer than that.
+        "startupProbe": {
+            **probes.live,
+            "periodSeconds": 1,
+            "timeoutSeconds": 3,
+            "failureThreshold": probes.start_seconds,
+        },
+        "readinessProbe": {
+            **probes.ready,
+            # A command costs a process each time.
+            "periodSeconds": 5 if "exec" in probes.ready else 2,
+            "timeoutSeconds": 3,
+            "failureThreshold": 2,
+        },
+        # Patient: on a node that is short of processor time, restarts would only make it worse.
+        "livenessProbe": {**probes.live, "periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6},
+    }
+
+
+def run_once(cluster: ChatCluster, task: Task, given: Workload, *, before: Sequence[Task] = ()) -> dict[str, Any]:
+    """The pod template of something that runs to its end; `before` it run others in the same pod, one after the other.
 
     Of the pod override it takes what concerns the pod, not what concerns containers: a container put in beside it would
     keep it from ending.
     """
-    mounts = [(volume["name"], path) for volume, path in task.volumes]
-    container = {
-        **_container(cluster, task.name, task.image, task.resources, mounts, task.env),
-        "args": list(task.args),
-    }
+    first = {"initContainers": [_one_of(cluster, item) for item in before]} if before else {}
+    volumes = [volume for item in (*before, task) for volume, _ in item.volumes]
     template = {
         "metadata": {
             "labels": labels(cluster, task.component) | dict(task.extra_labels),
             "annotations": {CHECKSUM: task.checksum},
         },
         "spec": {
-            **_body(cluster, given.placement, [volume for volume, _ in task.volumes]),
+            **_body(cluster, given.placement, volumes),
             "automountServiceAccountToken": False,
             "restartPolicy": "Never",
-            "containers": [container],
+            **first,
+            "containers": [_one_of(cluster, task)],
         },
     }
     override = given.pod_override or {}
     spec = {name: value for name, value in override.get("spec", {}).items() if name not in _OF_CONTAINERS}
     return merge(template, {**override, "spec": spec})
+
+
+def _one_of(cluster: ChatCluster, task: Task) -> dict[str, Any]:
+    mounts = [(volume["name"], path) for volume, path in task.volumes]
+    return {
+        **_container(cluster, task.name, task.image, task.resources, mounts, task.env),
+        "args": list(task.args),
+    }
 
 
 def _container(  # noqa: PLR0917 - the fields of a container
@@ -297,6 +307,16 @@ def _spread(cluster: ChatCluster, pod: Pod) -> list[dict[str, Any]]:
     ]
 
 
+def _leaving_lost_nodes(given: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tolerations by which a pod leaves a lost node soon, after those that are given, which win."""
+    own = [
+        {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": LOST_SECONDS}
+        for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+        if not any(item.get("key", key) == key and item.get("effect", "NoExecute") == "NoExecute" for item in given)
+    ]
+    return [*given, *own]
+
+
 def _placement(placement: Placement) -> dict[str, Any]:
     """The pod's fields that say where it may run, of those that are given."""
     fields: dict[str, Any] = {
@@ -345,7 +365,7 @@ def stateful_set(cluster: ChatCluster, inputs: Inputs, pod: Pod, store: Store) -
     policy's to say."""
     retention = "Retain" if cluster.spec.deletion_policy is DeletionPolicy.RETAIN else "Delete"
     chosen = sizing(cluster)[pod.component].volume
-    # One that exists keeps its size, whatever has changed since: claim templates cannot.
+    # One that exists says another size once its volumes have it: see `decide.volumes`.
     size = inputs.volumes.get(pod.component) or (chosen.value if chosen else "")
     claim: dict[str, Any] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
     if store.storage and store.storage.storage_class_name:

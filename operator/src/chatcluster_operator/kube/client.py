@@ -28,6 +28,8 @@ CALL_TIMEOUT: Final = 5.0
 before another can lead."""
 LIST_TIMEOUT: Final = 30.0
 """Seconds for one page of a list."""
+GAP: Final = 10.0
+"""Seconds without any answer after which the server counts as having been away. The election asks every two."""
 _BUSY: Final = frozenset({429, 503})
 """With a `Retry-After` these say that nothing was done, and when to ask again."""
 
@@ -77,7 +79,12 @@ class Client:
         self.configuration = configuration
         self._agent = agent
         self._api: Any = kubernetes_client.ApiClient(configuration)
-        self._answered_at = time.monotonic()
+        self._answered_at = self._steady_since = time.monotonic()
+
+    def steady(self) -> float:
+        """Seconds for which the server has answered without a gap of more than `GAP`; 0 while there is one."""
+        now = time.monotonic()
+        return 0.0 if now - self._answered_at > GAP else now - self._steady_since
 
     def silence(self) -> float:
         """Seconds since the server last answered any call."""
@@ -213,14 +220,18 @@ class Client:
         uid: str,
         version: str | None = None,
         propagation: str = "Background",
+        grace: int | None = None,
     ) -> bool:
         """Delete the object that has this uid, and this resource version if one is given.
 
         `propagation` says what becomes of its dependents: they go after it (`Background`) or before it (`Foreground`),
-        or they stay (`Orphan`). False when it is gone already, or another one than was asked for.
+        or they stay (`Orphan`). A pod gets `grace` seconds to end, its own when left out; with 0 it is gone at once,
+        whatever still runs. False when it is gone already, or another one than was asked for.
         """
         preconditions = {"uid": uid} if version is None else {"uid": uid, "resourceVersion": version}
         body: Object = {"preconditions": preconditions, "propagationPolicy": propagation}
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace
         try:
             await self._call("DELETE", kind.path(namespace, name), body=body)
         except ApiError as error:
@@ -314,7 +325,10 @@ class Client:
         answer: Any = await self._api.rest_client.request(
             method, url, headers=headers, body=body, _request_timeout=limit
         )
-        self._answered_at = time.monotonic()
+        now = time.monotonic()
+        if now - self._answered_at > GAP:
+            self._steady_since = now
+        self._answered_at = now
         metrics.API_CALLS.labels(method, str(answer.response.status)).inc()
         return answer.response
 

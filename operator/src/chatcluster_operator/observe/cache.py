@@ -32,6 +32,10 @@ class Cache:
         """A copy of its pods."""
         return dict(self._pods.get(owner, {}))
 
+    def owners_on(self, node: str) -> list[Owner]:
+        """Those that have a pod on this node, or one on no node, which may wait for it."""
+        return [owner for owner, pods in self._pods.items() if any(pod.node in {node, ""} for pod in pods.values())]
+
     def put_child(self, owner: Owner, key: Key, child: Child) -> None:
         """Take in an object as seen, or as returned by a write of our own; an older version of it is ignored."""
         self._put(self._children, owner, key, child)

@@ -1,7 +1,7 @@
 """All informers together, and the image catalogue: what the reconciler asks about the world."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
@@ -11,17 +11,21 @@ import yaml
 
 from chatcluster_operator import metrics
 from chatcluster_operator.api import FIELD_MANAGER, IMAGE_CATALOGUE, LABEL_MANAGED_BY
-from chatcluster_operator.decide import Applied, Key, Missing, Snapshot
+from chatcluster_operator.decide import Applied, Key, Missing, Snapshot, volumes
+from chatcluster_operator.decide.members import Claim, Node
 from chatcluster_operator.desired import Reference
 from chatcluster_operator.kube import CHATCLUSTER, CHILD_KINDS, KINDS, Client, Kind, Object
 from chatcluster_operator.observe.cache import Cache, Owner
 from chatcluster_operator.observe.canary import Canary
 from chatcluster_operator.observe.informer import Informer, Listing, Sink
 from chatcluster_operator.observe.optional import OptionalKinds
+from chatcluster_operator.observe.claims import look_up_claim
 from chatcluster_operator.observe.project import child_of, owner_of, pod_of
+from chatcluster_operator.observe.nodes import Nodes
 from chatcluster_operator.observe.references import References, look_up
 
 DEAF_SECONDS: Final = 300.0
+from chatcluster_operator.observe.volumes import claims_of, expandable_of
 """A watch that stayed deaf for so long, listed anew time and again, is not going to be mended by that."""
 ANSWERS_SECONDS: Final = 30.0
 """The API server counts as answering for so long after an answer; the election alone asks every two seconds."""
@@ -158,6 +162,7 @@ class Observer:
         self._client = client
         self.cache = Cache(changed)
         self._catalogue = CatalogueSink(namespace, catalogue_changed)
+        self._changed = changed
         self._children = Children(self.cache)
         at_home = not watched or namespace in watched
         self._canary = Canary(
@@ -179,6 +184,10 @@ class Observer:
             client,
             [kind for kind in CHILD_KINDS if kind.optional],
             informers=lambda kind: [
+        self._nodes: Nodes | None = None
+        if not watched:
+            self._nodes = Nodes(self._node_changed)
+            self._add(NODE.name, NODE, self._nodes, {}, None)
                 Informer(client, kind, self._children, selector=ours, namespace=where) for where in watched or (None,)
             ],
             forget=self._children.forget,
@@ -194,6 +203,10 @@ class Observer:
         for informer in self._informers["ConfigMap"]:
             informer.relist()
 
+    def _node_changed(self, name: str) -> None:
+        for owner in self.cache.owners_on(name):
+            self._changed(owner)
+
     @property
     def catalogue(self) -> Catalogue:
         """The images of every release; empty when there is no catalogue."""
@@ -208,6 +221,28 @@ class Observer:
         """Start watching. The tasks end only by cancellation or a defect."""
         self._tasks.append(asyncio.create_task(self._optional.run(), name="optional kinds"))
         for name, informers in self._informers.items():
+    @property
+    def nodes(self) -> Mapping[str, Node] | None:
+        """All nodes; None where the operator looks after some namespaces alone, and has no rights over nodes."""
+        return None if self._nodes is None else self._nodes.known
+
+    @property
+    def steady(self) -> float:
+        """Seconds for which the API server has answered without a gap."""
+        return self._client.steady()
+
+    async def claim(self, owner: Owner, name: str) -> Claim | None:
+        """The claim of a volume; None when there is none. Raises what `Client` raises."""
+        return await look_up_claim(self._client, owner.namespace, name)
+
+    async def claims(self, owner: Owner) -> tuple[volumes.Claim, ...]:
+        """The claims of all volumes of a ChatCluster's stores. Raises what `Client` raises."""
+        return await claims_of(self._client, owner.namespace, owner.name)
+
+    async def expandable(self, classes: Iterable[str]) -> dict[str, bool]:
+        """Whether volumes of these storage classes can grow, as far as it may be seen. Raises what `Client` raises."""
+        return await expandable_of(self._client, classes)
+
             self._tasks += [asyncio.create_task(informer.run(), name=f"informer {name}") for informer in informers]
             metrics.EVENT_AGE.labels(name).set_function(partial(_silence, informers))
         self._tasks.append(asyncio.create_task(self._canary.run(), name="canary"))

@@ -9,16 +9,18 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from chatcluster_operator.api import ChatCluster, Operation, Rotated, Rotation
-from chatcluster_operator.decide import Failure, Key, Missing, Snapshot, Wait, Work
+from chatcluster_operator.decide import Failure, Key, Missing, Wait, Work
 from chatcluster_operator.decide.certificates import CertificateFacts
 from chatcluster_operator.decide.restart import Restarts
-from chatcluster_operator.desired import Inputs, Reference, components, credentials_name, required
+from chatcluster_operator.decide.volumes import Growth
+from chatcluster_operator.desired import Inputs, Reference, credentials_name, required
 from chatcluster_operator.observe import Observer, Owner, References
 from chatcluster_operator.reconcile.certificates import Keeper, Kept
 from chatcluster_operator.reconcile.credentials import Vault
 from chatcluster_operator.reconcile.members import Members, Membership
 from chatcluster_operator.reconcile.rollout import choose, restarted
 from chatcluster_operator.reconcile.rotation import noted, rotate
+from chatcluster_operator.reconcile.volumes import Volumes
 
 LOOK_UP_SECONDS: Final = 5.0
 """How long an answer about what the spec refers to is good for."""
@@ -51,6 +53,8 @@ class Gathered:
     """The edge's certificate; None: it speaks plain HTTP."""
     membership: Membership = field(default_factory=Membership)
     """Stores with several members."""
+    growths: Mapping[str, Growth] = field(default_factory=dict[str, Growth])
+    """Volumes of the stores that are made, by store."""
     due: int | None = None
     """When to look again at the latest, Unix seconds."""
 
@@ -63,6 +67,7 @@ class Gatherer:
         observer: Observer,
         owner: Owner,
         members: Members,
+        volumes: Volumes,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -70,6 +75,7 @@ class Gatherer:
         self._observer = observer
         self._owner = owner
         self._members = members
+        self._volumes = volumes
         self._clock = clock
         self._wall_clock = wall_clock
         self._vault = Vault(observer, owner)
@@ -88,12 +94,13 @@ class Gatherer:
         nothing = _nothing(cluster, references, kept, held.failure)
         if held.credentials is None:
             return nothing
-        membership = self._members.look(cluster, held.credentials, snapshot, now=now)
+        membership = await self._members.look(cluster, held.credentials, snapshot, now=now)
+        growths = await self._volumes.look(cluster, snapshot, now=now)
         bare = Inputs(
             images={},
             credentials=held.credentials,
             digests=references.digests,
-            volumes=_volumes(cluster, snapshot),
+            volumes={name: growth.template for name, growth in growths.items()},
             members=membership.replicas,
             tls=kept.own,
             apis=self._observer.apis,
@@ -105,7 +112,13 @@ class Gatherer:
         turned = rotate(cluster, inputs, snapshot, upgrading=chosen.operation, now=now)
         restarts = restarted(cluster, snapshot, upgrading=chosen.operation, rotating=turned.rotation, now=now)
         waits = {Work.UPGRADE: chosen.wait, Work.ROTATION: turned.wait, Work.RESTART: restarts.wait}
-        times = (kept.due, chosen.due, *(wait.until for wait in waits.values() if wait))
+        times = (
+            kept.due,
+            chosen.due,
+            membership.due,
+            self._volumes.due,
+            *(wait.until for wait in waits.values() if wait),
+        )
         return Gathered(
             replace(turned.inputs, restarts=restarts.stamps),
             chosen.release,
@@ -119,6 +132,7 @@ class Gatherer:
             waits={work: wait for work, wait in waits.items() if wait},
             certificate=kept.facts,
             membership=membership,
+            growths=growths,
             due=min((at for at in times if at is not None), default=None),
         )
 
@@ -152,10 +166,3 @@ def _nothing(cluster: ChatCluster, references: References, kept: Kept, failure: 
         rotated=rotated,
         certificate=kept.facts,
     )
-
-
-def _volumes(cluster: ChatCluster, snapshot: Snapshot) -> dict[str, str]:
-    """The size of the volumes that there are, by component."""
-    found = {item.name: snapshot.children.get(Key(item.kind.value, item.workload)) for item in components(cluster)}
-    sizes = {name: child.workload.storage for name, child in found.items() if child and child.workload}
-    return {name: size for name, size in sizes.items() if size}

@@ -41,6 +41,7 @@ from chatcluster_operator.observe import Backoff, Observer, Owner, Sockets, Sock
 from chatcluster_operator.reconcile.inputs import Gathered, Gatherer
 from chatcluster_operator.reconcile.ledger import mark, recall, unmarked
 from chatcluster_operator.reconcile.members import Members
+from chatcluster_operator.reconcile.volumes import Volumes
 
 SETTLE: Final = 0.1
 """Seconds between waking and looking: a change rarely comes alone."""
@@ -89,8 +90,9 @@ class Worker:
         self._limit = limit
         self._resync = resync
         self._log = structlog.get_logger(__name__)
-        self._members = Members(actor.leadership, probing, self.wake)
-        self._gatherer = Gatherer(observer, owner, self._members)
+        self._members = Members(observer, owner, actor, probing, self.wake)
+        self._volumes = Volumes(observer, owner)
+        self._gatherer = Gatherer(observer, owner, self._members, self._volumes)
         self._sockets = Sockets(scraper, self.wake)
         self._applied: dict[Key, Applied] = {}
         self._recalled = False
@@ -252,7 +254,8 @@ class Worker:
                 cluster = cluster.model_copy(update={"status": status})
             outcome = await self._actor.execute(cluster, intent, guarded=gathered.guarded)
             self._remember(outcome)
-        failed = {} if cluster.spec.paused else await self._members.carry_out(gathered.membership)
+        failed = {} if cluster.spec.paused else await self._members.carry_out(cluster, gathered.membership)
+        refused = {} if cluster.spec.paused else await self._volumes.carry_out(self._actor, gathered.growths)
         failures = (*gathered.failures, *outcome.failures)
         after = self._observer.snapshot(self._owner, applied=self._applied, missing=gathered.missing)
         facts = Facts(
@@ -273,6 +276,8 @@ class Worker:
             sockets=self._sockets.look(after.pods),
             stores=gathered.membership.courses,
             orders_failed=failed,
+            growths=gathered.growths,
+            growths_refused=refused,
             url=public_url(cluster),
             now=_now(),
         )

@@ -37,6 +37,17 @@ class Upgrade(Model):
     begins, because the new release is what mends it."""
 
 
+class Failover(Model):
+    """What becomes of stores with several members when a node is lost. Another member takes over within seconds, by
+    the store's own election; this is about making good what the node took with it."""
+
+    replace_after_seconds: Annotated[int, Field(ge=30, le=604_800)] = 300
+    """How long a node must be lost before a member whose volume is on that node's own disk is made anew elsewhere, and
+    copies its data from the others. The volume on the lost node is given up then. It is done for one member of a store
+    at a time, only while all others are in step, and only while most nodes are well; a node that is back sooner takes
+    its member up again. Volumes that can follow a pod to another node are never given up."""
+
+
 class Day(StrEnum):
     """A day of the week, Monday first."""
 

@@ -1,6 +1,6 @@
 """The whole spec."""
 
-from typing import Annotated
+from typing import Annotated, Final, Self
 
 from pydantic import StringConstraints
 
@@ -10,7 +10,7 @@ from chatcluster_operator.api.spec.credentials import Credentials
 from chatcluster_operator.api.spec.edge import Edge
 from chatcluster_operator.api.spec.features import Files, Notification
 from chatcluster_operator.api.spec.images import Images
-from chatcluster_operator.api.spec.lifecycle import DeletionPolicy, Maintenance, Upgrade
+from chatcluster_operator.api.spec.lifecycle import DeletionPolicy, Failover, Maintenance, Upgrade
 from chatcluster_operator.api.spec.services import Service, Services
 from chatcluster_operator.api.spec.stores import Kafka, Mongodb, Objects, Postgres, Redis, Store
 
@@ -47,6 +47,8 @@ class ChatClusterSpec(Model):
     """The six services."""
     postgres: Postgres = Postgres()
     """PostgreSQL: accounts, API tokens and preferences. Keys of an external Secret, each postgresql+asyncpg://… with a
+    failover: Failover = Failover()
+    """What becomes of members of stores whose node is lost."""
     database and role of its own: `user_url`, `gateway_url`, `notification_url`."""
     mongodb: Mongodb = Mongodb()
     """MongoDB: conversations and messages. Keys of an external Secret: `url` (mongodb://…)."""

@@ -14,6 +14,9 @@ have now. `act.stores` carries the orders out. A store joins by a function in ea
 
 Nothing is remembered between two looks but what `status.stores` says. So an order must be safe to give twice: a decider
 gives it for as long as the view asks for it, and a restart of the operator at any moment changes nothing.
+
+What all stores share is `set_course`: what people ask for (`members.requests`) and nodes that are lost
+(`members.nodes`).
 """
 
 from collections.abc import Mapping
@@ -22,6 +25,7 @@ from typing import Final
 from chatcluster_operator.decide.members.course import Course, store_status
 from chatcluster_operator.decide.members.facts import Contact, Member, Reach, StoreView
 from chatcluster_operator.decide.members.orders import Decider, Decision, Failover, Order, Rebuild, Standing, Switchover
+from chatcluster_operator.decide.members.nodes import Claim, Node, Surroundings
 
 DECIDERS: Final[Mapping[str, Decider]] = {}
 """What is decided for one store alone, by store."""
@@ -33,12 +37,19 @@ __all__ = [
     "Decider",
     "Decision",
     "Failover",
+    "Claim",
     "Member",
     "Order",
     "Reach",
     "Rebuild",
     "Standing",
+    "GiveUp",
     "StoreView",
+    "Node",
     "Switchover",
+    "Question",
     "store_status",
 ]
+    "Surroundings",
+    "running",
+    "set_course",

@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from chatcluster_operator import metrics
 from chatcluster_operator.api import MemberState
 from chatcluster_operator.decide.members import Contact, Member, Reach, StoreView
 from chatcluster_operator.decide.snapshot import Key, Pod
@@ -46,6 +47,10 @@ class _Store:
     due: float = 0.0
     since: float = field(default_factory=time.monotonic)
     """When it was last asked for another reason than before."""
+    led: str = ""
+    """The last member that led."""
+    doubted: float | None = None
+    """Since when it is not certain that this one leads still."""
 
 
 class StoreWatch:
@@ -85,6 +90,7 @@ class StoreWatch:
                 name in busy,
             ):
                 known.reach, known.busy, known.due, known.since = reach, name in busy, now, now
+                known.doubted = known.doubted or now
                 self._poked.set()
             else:
                 known.reach = reach
@@ -130,6 +136,7 @@ class StoreWatch:
         if not view.well and age > self._pace.patience:
             low, high = (min(bound * age / self._pace.patience, self._pace.well[0]) for bound in (low, high))
         store.due = time.monotonic() + random.uniform(low, high)  # noqa: S311 - spreads load, guards nothing
+        _count(store, view)
         before, store.view = store.view, view
         if view != before:
             store.since = time.monotonic()
@@ -146,6 +153,19 @@ class StoreWatch:
             self._log.exception("a probe failed on a defect", store=name)
             view = silent(reach, "its members cannot be asked, by a defect of the operator: see the operator's log")
         return replace(view, at=time.time())
+
+
+def _count(store: _Store, view: StoreView) -> None:
+    """Keep account of who leads, and for how long that was in doubt when it has become another."""
+    now = time.monotonic()
+    leader = view.member(view.leader)
+    if leader is None or leader.state is not MemberState.RUNNING:
+        store.doubted = store.doubted or now
+        return
+    if store.led and store.led != view.leader:
+        metrics.FAILOVERS.labels(view.store).inc()
+        metrics.FAILOVER_SECONDS.labels(view.store).observe(now - (store.doubted or now))
+    store.led, store.doubted = view.leader, None
 
 
 def silent(reach: Reach, problem: str) -> StoreView:
