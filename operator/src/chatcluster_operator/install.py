@@ -42,11 +42,11 @@ NAME: Final = "chatcluster-operator"
 RELEASE: Final = "0.1.0"
 IMAGE_NAMES: Final = {"objects": "seaweedfs", "mongodb": "mongodb-embedded", "edge": "haproxy"}
 """Images not named as their component."""
+MONGODB_IMAGE: Final = "docker.io/library/mongo:8.0"
+"""MongoDB's own server, as MongoDB publishes it."""
 
 _LABELS: Final = {LABEL_NAME: NAME}
 _RBAC: Final = "rbac.authorization.k8s.io/v1"
-MONGODB_IMAGE: Final = "docker.io/library/mongo:8.0"
-"""MongoDB's own server, as MongoDB publishes it."""
 _USER: Final = 10001
 _PORT: Final = 8080
 _WEBHOOK_PORT: Final = 9443
@@ -70,11 +70,11 @@ _HEADER_NAMESPACED: Final = """\
 """
 
 Rule = dict[str, Any]
+_OF_CLUSTER: Final = frozenset(kind.plural for kind in (STORAGE_CLASS, NODE, VOLUME))
+"""What is in no namespace, of that which the operator looks at."""
 
 
 def objects() -> list[Manifest]:
-_OF_CLUSTER: Final = frozenset(kind.plural for kind in (STORAGE_CLASS, NODE, VOLUME))
-"""What is in no namespace, of that which the operator looks at."""
     """All objects, in an order in which they can be applied."""
     return [
         _namespace(),
@@ -133,6 +133,13 @@ def cluster_rules() -> list[Rule]:
         _rule(GROUP, [f"{PLURAL}/finalizers"], ["update"]),
         _rule(EVENT.group, [EVENT.plural], ["create", "get", "patch"]),
         _rule(STORAGE_CLASS.group, [STORAGE_CLASS.plural], ["get"]),
+        # Members of stores whose node is lost: which nodes are, whose disk a volume is on, and giving it up.
+        _rule(NODE.group, [NODE.plural], ["list", "watch"]),
+        _rule(VOLUME.group, [VOLUME.plural], ["get"]),
+        _rule(CLAIM.group, [CLAIM.plural], ["get", "delete"]),
+        # Volumes that grow.
+        _rule(CLAIM.group, [CLAIM.plural], ["list", "patch"]),
+        _rule("", ["pods"], ["delete"]),
     ]
     children = [
         _rule(
@@ -143,13 +150,6 @@ def cluster_rules() -> list[Rule]:
         for kind in CHILD_KINDS
     ]
     return _merged([*own, *children, *_handed_out()])
-        # Members of stores whose node is lost: which nodes are, whose disk a volume is on, and giving it up.
-        _rule(NODE.group, [NODE.plural], ["list", "watch"]),
-        _rule(VOLUME.group, [VOLUME.plural], ["get"]),
-        _rule(CLAIM.group, [CLAIM.plural], ["get", "delete"]),
-        # Volumes that grow.
-        _rule(CLAIM.group, [CLAIM.plural], ["list", "patch"]),
-        _rule("", ["pods"], ["delete"]),
 
 
 def _webhook_rule() -> Rule:

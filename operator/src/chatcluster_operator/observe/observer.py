@@ -17,15 +17,15 @@ from chatcluster_operator.desired import Reference
 from chatcluster_operator.kube import CHATCLUSTER, CHILD_KINDS, KINDS, Client, Kind, Object
 from chatcluster_operator.observe.cache import Cache, Owner
 from chatcluster_operator.observe.canary import Canary
-from chatcluster_operator.observe.informer import Informer, Listing, Sink
-from chatcluster_operator.observe.optional import OptionalKinds
 from chatcluster_operator.observe.claims import look_up_claim
-from chatcluster_operator.observe.project import child_of, owner_of, pod_of
+from chatcluster_operator.observe.informer import Informer, Listing, Sink
 from chatcluster_operator.observe.nodes import Nodes
+from chatcluster_operator.observe.optional import OptionalKinds
+from chatcluster_operator.observe.project import child_of, owner_of, pod_of
 from chatcluster_operator.observe.references import References, look_up
+from chatcluster_operator.observe.volumes import claims_of, expandable_of
 
 DEAF_SECONDS: Final = 300.0
-from chatcluster_operator.observe.volumes import claims_of, expandable_of
 """A watch that stayed deaf for so long, listed anew time and again, is not going to be mended by that."""
 ANSWERS_SECONDS: Final = 30.0
 """The API server counts as answering for so long after an answer; the election alone asks every two seconds."""
@@ -160,9 +160,9 @@ class Observer:
         `apis_changed` of another set of optional kinds.
         """
         self._client = client
+        self._changed = changed
         self.cache = Cache(changed)
         self._catalogue = CatalogueSink(namespace, catalogue_changed)
-        self._changed = changed
         self._children = Children(self.cache)
         at_home = not watched or namespace in watched
         self._canary = Canary(
@@ -180,14 +180,14 @@ class Observer:
         catalogue = replace(KINDS["ConfigMap"], metadata_only=False)
         by_name = {"fieldSelector": f"metadata.name={IMAGE_CATALOGUE}"}
         self._add("ImageCatalogue", catalogue, self._catalogue, by_name, namespace)
-        self._optional = OptionalKinds(
-            client,
-            [kind for kind in CHILD_KINDS if kind.optional],
-            informers=lambda kind: [
         self._nodes: Nodes | None = None
         if not watched:
             self._nodes = Nodes(self._node_changed)
             self._add(NODE.name, NODE, self._nodes, {}, None)
+        self._optional = OptionalKinds(
+            client,
+            [kind for kind in CHILD_KINDS if kind.optional],
+            informers=lambda kind: [
                 Informer(client, kind, self._children, selector=ours, namespace=where) for where in watched or (None,)
             ],
             forget=self._children.forget,
@@ -199,13 +199,13 @@ class Observer:
         informer = Informer(self._client, kind, sink, selector=selector, namespace=namespace)
         self._informers.setdefault(name, []).append(informer)
 
-    def _canary_unseen(self) -> None:
-        for informer in self._informers["ConfigMap"]:
-            informer.relist()
-
     def _node_changed(self, name: str) -> None:
         for owner in self.cache.owners_on(name):
             self._changed(owner)
+
+    def _canary_unseen(self) -> None:
+        for informer in self._informers["ConfigMap"]:
+            informer.relist()
 
     @property
     def catalogue(self) -> Catalogue:
@@ -217,10 +217,6 @@ class Observer:
         """Names of the optional kinds that the API server serves."""
         return self._optional.served
 
-    def start(self) -> list[asyncio.Task[None]]:
-        """Start watching. The tasks end only by cancellation or a defect."""
-        self._tasks.append(asyncio.create_task(self._optional.run(), name="optional kinds"))
-        for name, informers in self._informers.items():
     @property
     def nodes(self) -> Mapping[str, Node] | None:
         """All nodes; None where the operator looks after some namespaces alone, and has no rights over nodes."""
@@ -243,6 +239,10 @@ class Observer:
         """Whether volumes of these storage classes can grow, as far as it may be seen. Raises what `Client` raises."""
         return await expandable_of(self._client, classes)
 
+    def start(self) -> list[asyncio.Task[None]]:
+        """Start watching. The tasks end only by cancellation or a defect."""
+        self._tasks.append(asyncio.create_task(self._optional.run(), name="optional kinds"))
+        for name, informers in self._informers.items():
             self._tasks += [asyncio.create_task(informer.run(), name=f"informer {name}") for informer in informers]
             metrics.EVENT_AGE.labels(name).set_function(partial(_silence, informers))
         self._tasks.append(asyncio.create_task(self._canary.run(), name="canary"))

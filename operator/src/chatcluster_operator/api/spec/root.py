@@ -32,6 +32,8 @@ class ChatClusterSpec(Model):
     """How long things are kept."""
     upgrade: Upgrade = Upgrade()
     """How a change of `version` goes."""
+    failover: Failover = Failover()
+    """What becomes of members of stores whose node is lost."""
     maintenance: Maintenance = Maintenance()
     """When changes may begin that restart pods."""
     credentials: Credentials = Credentials()
@@ -47,8 +49,6 @@ class ChatClusterSpec(Model):
     """The six services."""
     postgres: Postgres = Postgres()
     """PostgreSQL: accounts, API tokens and preferences. Keys of an external Secret, each postgresql+asyncpg://… with a
-    failover: Failover = Failover()
-    """What becomes of members of stores whose node is lost."""
     database and role of its own: `user_url`, `gateway_url`, `notification_url`."""
     mongodb: Mongodb = Mongodb()
     """MongoDB: conversations and messages. Keys of an external Secret: `url` (mongodb://…)."""

@@ -24,32 +24,32 @@ from typing import Final
 
 from chatcluster_operator.decide.members.course import Course, store_status
 from chatcluster_operator.decide.members.facts import Contact, Member, Reach, StoreView
-from chatcluster_operator.decide.members.orders import Decider, Decision, Failover, Order, Rebuild, Standing, Switchover
 from chatcluster_operator.decide.members.nodes import Claim, Node, Surroundings
+from chatcluster_operator.decide.members.orders import Decider, Decision, Failover, Order, Rebuild, Standing, Switchover
 
 DECIDERS: Final[Mapping[str, Decider]] = {}
 """What is decided for one store alone, by store."""
 
 __all__ = [
     "DECIDERS",
+    "Claim",
     "Contact",
     "Course",
     "Decider",
     "Decision",
     "Failover",
-    "Claim",
+    "GiveUp",
     "Member",
+    "Node",
     "Order",
+    "Question",
     "Reach",
     "Rebuild",
     "Standing",
-    "GiveUp",
     "StoreView",
-    "Node",
-    "Switchover",
-    "Question",
-    "store_status",
-]
     "Surroundings",
+    "Switchover",
     "running",
     "set_course",
+    "store_status",
+]
