@@ -48,6 +48,9 @@ STORAGE_CLASS: Final = Kind("storage.k8s.io", "v1", "StorageClass", "storageclas
 NODE: Final = Kind("", "v1", "Node", "nodes", namespaced=False, metadata_only=False, made=False)
 CLAIM: Final = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", made=False)
 VOLUME: Final = Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False, made=False)
+NODE: Final = Kind("", "v1", "Node", "nodes", namespaced=False, metadata_only=False, made=False)
+CLAIM: Final = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", made=False)
+VOLUME: Final = Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False, made=False)
 VALIDATING_WEBHOOK: Final = Kind(
     "admissionregistration.k8s.io",
     "v1",

@@ -15,6 +15,7 @@ from chatcluster_operator.decide import Applied, Key, Missing, Snapshot, volumes
 from chatcluster_operator.decide.members import Claim, Node
 from chatcluster_operator.desired import Reference
 from chatcluster_operator.kube import CHATCLUSTER, CHILD_KINDS, KINDS, Client, Kind, Object
+from chatcluster_operator.kube.kinds import NODE
 from chatcluster_operator.observe.cache import Cache, Owner
 from chatcluster_operator.observe.canary import Canary
 from chatcluster_operator.observe.claims import look_up_claim

@@ -1,6 +1,6 @@
 """The whole spec."""
 
-from typing import Annotated, Final, Self
+from typing import Annotated
 
 from pydantic import StringConstraints
 
