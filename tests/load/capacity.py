@@ -48,19 +48,17 @@ quarter off fails.
 
 ## What is only set once
 
-Partitions count when the topic is made, `max_connections` when the database is. A larger `concurrentUsers` changes
-neither, and `status.capacity` says so beside the two numbers. Where they fall short:
+`max_connections` counts when the database is made. A larger `concurrentUsers` does not change it, and
+`status.capacity` says so beside the number. When all connections are taken, services wait for one, and answer 503 after
+that. Patroni keeps the setting, and PostgreSQL takes it up when it starts. With the value that `status.capacity` has:
 
-- PostgreSQL's connections: when all are taken, services wait for one, and answer 503 after that. Patroni keeps the
-  setting, and PostgreSQL takes it up when it starts. With the value that `status.capacity` has:
+    kubectl exec demo-postgres-0 -- patronictl -c /etc/chatcluster edit-config --force -p max_connections=448
+    kubectl chat restart demo postgres
 
-      kubectl exec demo-postgres-0 -- patronictl -c /etc/chatcluster edit-config --force -p max_connections=448
-      kubectl chat restart demo postgres
-
-- Kafka's partitions: with fewer than replicas of notification, some of these have nothing to do, and mails and pushes
-  may be late; no message is. More of them would put conversations into other partitions, so that what is not handled
-  yet could be handled out of order. The operator does not do that by itself: add them to the topic `chat.messages.v1`
-  in a quiet hour.
+Kafka's partitions are added to and never taken away. Conversations go into other partitions from then on, so events of
+one that were not handled yet at that moment, and those that follow, may be handled out of order: a notification may come
+before an earlier one. A Kafka of your own is left as it is: with fewer partitions than replicas of notification, some
+of these have nothing to do, and mails and pushes may be late; no message is.
 
 ## What to doubt
 

@@ -8,11 +8,11 @@ from chatcluster_operator.api.quantity import parse_quantity
 from chatcluster_operator.decide.facts import Facts
 from chatcluster_operator.desired.sizing import Choice, Origin, Size, Sizing, sizing
 
-_MADE_ONCE: Final = {
-    "partitions": "; counts when the topic is made, one that exists keeps its own (see docs/capacity.md)",
+_NOTES: Final = {
+    "partitions": "; added to the topic where it has fewer, never taken away (see docs/capacity.md)",
     "maxConnections": "; counts when the database is made, one that exists keeps its own (see docs/capacity.md)",
 }
-"""What the operator cannot see, and does not change afterwards."""
+"""What becomes of numbers that the operator cannot see."""
 
 
 def capacity(facts: Facts) -> CapacityStatus | None:
@@ -28,9 +28,9 @@ def _figures(facts: Facts, sizes: Sizing) -> Iterator[CapacityFigure]:
     for name in names:
         yield from _component(name, sizes[name], facts)
     if sizes.partitions.origin is Origin.CAPACITY:
-        yield _figure("kafka", "partitions", sizes.partitions, _MADE_ONCE["partitions"])
+        yield _figure("kafka", "partitions", sizes.partitions, _NOTES["partitions"])
     if sizes.database_connections.origin is Origin.CAPACITY and "postgres" in names:
-        yield _figure("postgres", "maxConnections", sizes.database_connections, _MADE_ONCE["maxConnections"])
+        yield _figure("postgres", "maxConnections", sizes.database_connections, _NOTES["maxConnections"])
     for bound in sizes.bounds:
         if bound.component in names:
             yield CapacityFigure(

@@ -127,6 +127,8 @@ def _properties() -> str:
         "broker.session.timeout.ms": "6000",
         "broker.heartbeat.interval.ms": "1000",
         "replica.lag.time.max.ms": "6000",
+        # A node whose controllers are away waits for them; ending instead, it would be started ever more rarely.
+        "initial.broker.registration.timeout.ms": "600000",
         # Who came back leads again what it should, within half a minute.
         "leader.imbalance.check.interval.seconds": "30",
         # A few consumer groups need few partitions, each of which is an open file.

@@ -78,7 +78,7 @@ class Sizing:
     """What it is derived from; None: nothing is."""
     components: Mapping[str, Size]
     partitions: Choice[int]
-    """Of the messages' topic, where it is still to be made."""
+    """Of the messages' topic, at least."""
     database_connections: Choice[int]
     """That PostgreSQL allows, where it is still to be made."""
     bounds: tuple[Bound, ...] = ()
