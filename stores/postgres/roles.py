@@ -11,6 +11,9 @@ Patroni is told to read it again.
     roles apply [CONNINFO]   once; Patroni does so when it has made the database (post_init)
     roles watch PID          at the start and after each change, for as long as the process PID is there: Patroni's
 
+Of several members the one that leads does all this. One that follows gets the roles from it, and tells its own Patroni
+of new passwords once they are good there: what it is connected by stays until then, so no copy falls behind.
+
 Within the container the superuser needs no password, so a new one is set whatever the old one was. Passwords reach the
 server as SCRAM verifiers: they are in no argument list, query or log. Doing it again changes nothing.
 """
@@ -31,6 +34,13 @@ from psycopg2.extensions import encrypt_password
 SECRETS = Path(os.environ.get("CHAT_SECRETS_DIR", "/run/secrets/chatcluster"))
 LOCAL = os.environ.get("CHAT_POSTGRES_LOCAL", "host=/tmp dbname=postgres user=postgres")
 LOOK_SECONDS = 2.0
+REWIND = (
+    "pg_ls_dir(text, boolean, boolean)",
+    "pg_stat_file(text, boolean)",
+    "pg_read_binary_file(text)",
+    "pg_read_binary_file(text, bigint, bigint, boolean)",
+)
+"""What pg_rewind calls on the member that leads, by PostgreSQL's documentation of it."""
 
 
 class UnusableFileError(Exception):
@@ -55,13 +65,13 @@ def read_users() -> list[dict[str, Any]]:
         raise UnusableFileError(f"{SECRETS / 'users.json'} has to be JSON: {shape}") from None
 
 
-def read_own() -> dict[str, str]:
-    """The passwords of Patroni's own roles."""
+def read_own() -> dict[str, tuple[str, str]]:
+    """The names and passwords of Patroni's own roles, by what they are for: superuser, replication, rewind."""
     if not (SECRETS / "secrets.yml").exists():
         return {}
     try:
         own: Any = yaml.safe_load(read("secrets.yml"))["postgresql"]["authentication"]
-        return {str(item["username"]): str(item["password"]) for item in own.values()}
+        return {purpose: (str(item["username"]), str(item["password"])) for purpose, item in own.items()}
     except (yaml.YAMLError, TypeError, KeyError):
         raise UnusableFileError(f"{SECRETS / 'secrets.yml'} is no part of a configuration of Patroni") from None
 
@@ -69,7 +79,13 @@ def read_own() -> dict[str, str]:
 def apply(connection: Any) -> None:
     """Bring everything up to date."""
     with connection.cursor() as cursor:
-        for role, password in read_own().items():
+        for purpose, (role, password) in read_own().items():
+            if purpose == "rewind" and not exists(cursor, role):
+                # Patroni makes it with the database alone, and that may be older than the role.
+                cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+                for function in REWIND:
+                    grant = sql.SQL(f"GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO {{}}")
+                    cursor.execute(grant.format(sql.Identifier(role)))
             if exists(cursor, role):
                 set_password(cursor, connection, role, password)
         for user in read_users():
@@ -124,20 +140,42 @@ def apply_once(conninfo: str) -> bool:
         connection.close()
 
 
+def check_accepted(conninfo: str) -> None:
+    """`psycopg2.OperationalError` where the member that this one copies from does not take our new password yet."""
+    connection = psycopg2.connect(conninfo, connect_timeout=10)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT sender_host, sender_port FROM pg_stat_wal_receiver WHERE status = 'streaming'")
+            sender = cursor.fetchone()
+    finally:
+        connection.close()
+    if sender and (own := read_own().get("replication")):
+        host, port = sender
+        psycopg2.connect(
+            host=host, port=port, dbname="postgres", user=own[0], password=own[1], connect_timeout=10
+        ).close()
+
+
 def watch(patroni: int) -> None:
     """Apply at the start and after each change; what cannot be done yet is tried again."""
     done: tuple[str, str] | None = None
+    known: str | None = None
     told = ""
     while os.getppid() == patroni:
         time.sleep(LOOK_SECONDS)
         try:
             found = read("users.json"), read("secrets.yml")
-            if found == done or not apply_once(LOCAL):
-                continue
-            if done is not None and found[1] != done[1]:
+            # At its start Patroni has read the file itself.
+            known = known or found[1]
+            if found != done:
+                if apply_once(LOCAL):
+                    done, told = found, ""
+                    print("roles: as the files say", flush=True)  # noqa: T201
+                elif found[1] != known:
+                    check_accepted(LOCAL)
+            if found[1] != known:
                 os.kill(patroni, signal.SIGHUP)
-            done, told = found, ""
-            print("roles: as the files say", flush=True)  # noqa: T201
+                known = found[1]
         except (UnusableFileError, psycopg2.Error, OSError) as error:
             # PostgreSQL's messages quote no password: it only ever gets verifiers, and says less of those.
             why = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
