@@ -153,10 +153,26 @@ def test_a_name_that_services_cannot_have_is_refused(api: Api, name: str, word: 
         create(api, {}, name)
 
 
+def test_volumes_may_grow(api: Api) -> None:
+    path = CHATCLUSTER.path("default", "growing")
+    body = {"apiVersion": CHATCLUSTER.api_version, "kind": CHATCLUSTER.name, "metadata": {"name": "growing"}}
+    spec = {"version": "dev", "redis": {"storage": {"size": "2Gi"}}}
+    api.create(CHATCLUSTER.path("default"), {**body, "spec": spec})
+    try:
+        for size in ("2048Mi", "2049Mi", "1Ti"):
+            api.merge(path, {"spec": {"redis": {"storage": {"size": size}}}})
+    finally:
+        api.delete(path)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ({"redis": {"storage": {"size": "2Gi"}}}, {"redis": {"storage": {"size": "1Gi"}}}, ["redis.storage.size"]),
+        (
+            {"redis": {"storage": {"size": "2Gi"}}},
+            {"redis": {"storage": {"size": "2047Mi"}}},
+            ["redis.storage.size cannot be lowered", "restore it"],
+        ),
         (
             {"objects": {"storage": {"size": "10Gi", "storageClassName": "slow"}}},
             {"objects": {"storage": {"size": "10Gi", "storageClassName": "fast"}}},

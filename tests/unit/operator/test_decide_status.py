@@ -25,7 +25,7 @@ from chatcluster_operator.decide import (
 )
 from chatcluster_operator.decide.certificates import CertificateFacts, Source
 from chatcluster_operator.decide.conditions import PARTS, STATES, TYPES, judge
-from chatcluster_operator.decide.members import Course, StoreView
+from chatcluster_operator.decide.members import Course, Member, StoreView
 from chatcluster_operator.decide.volumes import Growth
 from chatcluster_operator.desired import Component, WorkloadKind
 
@@ -198,7 +198,7 @@ def test_each_aspect_speaks_of_the_condition_under_which_it_is_listed() -> None:
     certificate = CertificateFacts(Source.SECRET, "mine")
     spec = {"capacity": {"concurrentUsers": 10_000}, "edge": {"tls": {"secretName": "mine"}}}
     components = [*COMPONENTS, Component("message", WorkloadKind.DEPLOYMENT, "demo-message", 2)]
-    stores = {"redis": Course(3, StoreView("redis"))}
+    stores = {"redis": Course(3, StoreView("redis", (Member("demo-redis-0", full=0),)))}
     facts = Facts(
         cluster(None, **spec),
         components,

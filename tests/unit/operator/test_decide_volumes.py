@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcluster_operator.decide import Facts, Snapshot
-from chatcluster_operator.decide.conditions.volumes import volumes_sized
+from chatcluster_operator.decide.conditions.volumes import volumes_have_room, volumes_sized
+from chatcluster_operator.decide.members import Course, Member, StoreView
+from chatcluster_operator.decide.members.facts import mark_of
 from chatcluster_operator.decide.volumes import Claim, Growth, growth, larger
 
 CLASSES = {"growing": True, "fixed": False}
@@ -142,3 +144,28 @@ def test_the_condition_says_where_volumes_stand(chatcluster, growths, refused, r
     if verdict is not None:
         assert verdict.message.endswith(".")
         assert not verdict.holds or not verdict.problem
+
+
+@pytest.mark.parametrize(
+    ("full", "reason", "holds"),
+    [
+        ([None, None], None, None),
+        ([0, None], "Room", True),
+        ([0, 80], "FillingUp", False),
+        ([90, 80], "NearlyFull", False),
+    ],
+)
+def test_a_volume_that_fills_is_told_before_it_is_full(chatcluster, full, reason, holds):
+    members = tuple(Member(f"demo-kafka-{ordinal}", full=mark) for ordinal, mark in enumerate(full))
+    stores = {"kafka": Course(2, StoreView("kafka", members)), "redis": Course(3)}
+    facts = Facts(chatcluster(), [], Snapshot(), "", "2026-01-01T00:00:00Z", stores=stores)
+    verdict = volumes_have_room(facts)
+    assert (verdict and verdict.reason, verdict and verdict.holds) == (reason, holds)
+    if verdict is not None and not verdict.holds:
+        assert "spec.kafka.storage.size" in verdict.message
+        assert verdict.problem
+
+
+@pytest.mark.parametrize(("used", "mark"), [(0, 0), (79.9, 0), (80, 80), (89, 80), (90, 90), (100, 90)])
+def test_how_full_a_volume_is_is_told_coarsely(used, mark):
+    assert mark_of(used) == mark

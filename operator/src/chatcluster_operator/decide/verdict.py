@@ -30,6 +30,8 @@ PROBLEMS: Final = frozenset(
         "RestartRefused",
         "ExpansionUnsupported",
         "ExpansionRefused",
+        "FillingUp",
+        "NearlyFull",
     }
 )
 """Reasons that do not pass by themselves; each deserves an event."""

@@ -8,7 +8,7 @@ Nothing here asks whether the store works, or whether another operation is under
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chatcluster_operator.api.quantity import parse_quantity
 
@@ -80,14 +80,21 @@ def growth(
     """
     if present is None:
         smallest = min((claim.has or claim.asked for claim in claims or ()), key=parse_quantity, default=wanted)
-        made = smallest if larger(wanted, smallest) else wanted
-        return Growth(store, made, wanted, made)
-    if not larger(wanted, present):
+        present = smallest if larger(wanted, smallest) else wanted
         return Growth(store, present, wanted, present)
+    stays = Growth(store, present, wanted, present)
+    if not larger(wanted, present):
+        return stays
     if asleep:
-        return Growth(store, present, wanted, present, problem="volumes grow once the ChatCluster is awake")
+        return replace(stays, problem="volumes grow once the ChatCluster is awake")
     if claims is None:
-        return Growth(store, present, wanted, present, waits="its claims are looked up")
+        return replace(stays, waits="its claims are looked up")
+    return _grown(stays, claims, expandable)
+
+
+def _grown(stays: Growth, claims: Sequence[Claim], expandable: Mapping[str, bool]) -> Growth:
+    """What to do about volumes that are too small; `stays` is to leave them so."""
+    wanted = stays.wanted
     fixed = sorted({claim.storage_class for claim in claims if not expandable.get(claim.storage_class, True)})
     small = [claim for claim in claims if larger(wanted, claim.asked)]
     if fixed and small:
@@ -95,12 +102,12 @@ def growth(
             f"the StorageClass {', '.join(fixed)} does not let volumes grow; set allowVolumeExpansion on it if its "
             "driver can do that, or make a new ChatCluster on another class and move the data"
         )
-        return Growth(store, present, wanted, present, problem=problem)
+        return replace(stays, problem=problem)
     lagging = [claim for claim in claims if not claim.has or larger(wanted, claim.has)]
     if lagging:
         waits = "; ".join(f"{claim.name} has {claim.has or 'no volume yet'}{_said(claim)}" for claim in lagging)
-        return Growth(store, present, wanted, present, tuple(small), waits=waits)
-    return Growth(store, present, wanted, wanted)
+        return replace(stays, expand=tuple(small), waits=waits)
+    return replace(stays, template=wanted)
 
 
 def _said(claim: Claim) -> str:

@@ -21,7 +21,7 @@ from chatcluster_operator.decide.conditions.restarting import restarting
 from chatcluster_operator.decide.conditions.rotating import rotating
 from chatcluster_operator.decide.conditions.schema import schema
 from chatcluster_operator.decide.conditions.upgrading import upgrading
-from chatcluster_operator.decide.conditions.volumes import volumes_sized
+from chatcluster_operator.decide.conditions.volumes import volumes_have_room, volumes_sized
 from chatcluster_operator.decide.facts import Facts
 from chatcluster_operator.decide.verdict import Verdict
 
@@ -44,6 +44,7 @@ STATES: Final[Mapping[str, Aspect]] = {
     "Restarting": restarting,
     "StoresRedundant": redundancy,
     "VolumesSized": volumes_sized,
+    "VolumesHaveRoom": volumes_have_room,
     "Paused": paused,
     "Hibernated": hibernated,
     "ScalesOnSockets": autoscaling,

@@ -1,6 +1,7 @@
-"""Whether the volumes of stores are as large as they are wanted."""
+"""Whether the volumes of stores are as large as they are wanted, and whether there is room left in them."""
 
 from chatcluster_operator.decide.facts import Facts
+from chatcluster_operator.decide.members.facts import MARKS
 from chatcluster_operator.decide.verdict import Verdict
 
 
@@ -27,6 +28,21 @@ def volumes_sized(facts: Facts) -> Verdict | None:
     if kept:
         return Verdict("VolumesSized", True, "Kept", _sentence([*kept, "no volume is ever made smaller"]))
     return Verdict("VolumesSized", True, "AsWanted", "Every volume is as large as it is wanted.")
+
+
+def volumes_have_room(facts: Facts) -> Verdict | None:
+    """VolumesHaveRoom; nothing to say where no member says how full its volume is."""
+    views = {name: course.view for name, course in facts.stores.items() if course.view is not None}
+    told = [(name, member) for name, view in views.items() for member in view.members if member.full is not None]
+    if not told or facts.cluster.spec.hibernated:
+        return None
+    filling = [(name, member) for name, member in told if member.full]
+    if not filling:
+        return Verdict("VolumesHaveRoom", True, "Room", f"Every volume that is asked is less than {MARKS[-1]} % full.")
+    lines = [f"{name}: the volume of {member.name} is at least {member.full} % full" for name, member in filling]
+    fields = ", ".join(dict.fromkeys(f"spec.{name}.storage.size" for name, _ in filling))
+    reason = "NearlyFull" if any(member.full == MARKS[0] for _, member in filling) else "FillingUp"
+    return Verdict("VolumesHaveRoom", False, reason, _sentence([*lines, f"raise {fields}: volumes grow in use"]))
 
 
 def _sentence(parts: list[str]) -> str:

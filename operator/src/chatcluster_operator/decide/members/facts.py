@@ -1,9 +1,18 @@
 """What is known of a store's members, and how they are reached."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from chatcluster_operator.api import ChatCluster, MemberRole, MemberState
 from chatcluster_operator.desired import Credentials
+
+MARKS: Final = (90, 80)
+"""How full a volume is when that is told, in percent: at the first of them, soon nothing can be written any more."""
+
+
+def mark_of(percent: float) -> int:
+    """The highest mark that a volume of which so much is used is full to; 0 for none."""
+    return next((mark for mark in MARKS if percent >= mark), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +30,9 @@ class Member:
     detail: str = ""
     """What else there is to say, for people. Keep it coarse: it goes into the status, and the worker looks again
     whenever it changes. So `behind by more than 16 MiB`, not a number that is another each second."""
+
+    full: int | None = None
+    """The highest of `MARKS` that its volume is full to, in percent; 0: to none. None: it does not say."""
 
     @property
     def well(self) -> bool:

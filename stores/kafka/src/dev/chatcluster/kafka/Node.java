@@ -42,8 +42,9 @@ public final class Node {
         try (Writer writer = Files.newBufferedWriter(properties)) {
             server.store(writer, null);
         }
-        Path formatted = Path.of(server.getProperty("log.dirs"), "meta.properties");
-        State state = new State(id, Files.exists(formatted));
+        Path data = Path.of(server.getProperty("log.dirs"));
+        Path formatted = data.resolve("meta.properties");
+        State state = new State(id, data, Files.exists(formatted));
         StateServer.open(state, bind, wished.ports().state());
         if (!state.formed()) {
             format(foundsAfterAsking(state) ? "--standalone" : "--no-initial-controllers");

@@ -1,5 +1,9 @@
 package dev.chatcluster.kafka;
 
+import java.io.File;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 
 /** What a node says of itself and of the cluster as it sees it. The steward writes it, {@link StateServer} tells it. */
@@ -35,19 +39,29 @@ public final class State {
             String doing,
             String problem) {}
 
-    /** As it is told: what is known without asking anybody, and the last view. */
-    public record Told(int node, boolean formed, boolean ready, String why, View view) {}
+    /**
+     * As it is told: what is known without asking anybody, and the last view.
+     *
+     * @param full how much of its volume is used, in percent, rounded up
+     */
+    public record Told(int node, boolean formed, boolean ready, String why, int full, View view) {}
+
+    /** Longer than everything that is done between two signs of life. */
+    private static final Duration LONGEST = Duration.ofMinutes(3);
 
     private static final View NOTHING = new View(-1, List.of(), List.of(), List.of(), 0, 0, "", "");
 
     private final int node;
+    private final File data;
     private volatile boolean formed;
     private volatile String why = "starts";
     private volatile boolean safe = true;
     private volatile View view = NOTHING;
+    private volatile Instant moved = Instant.now();
 
-    State(int node, boolean formed) {
+    State(int node, Path data, boolean formed) {
         this.node = node;
+        this.data = data.toFile();
         this.formed = formed;
     }
 
@@ -60,12 +74,15 @@ public final class State {
         formed = true;
     }
 
+    /** Not ready, for that reason; the rest is as it was. */
     void waiting(String reason) {
+        moved = Instant.now();
         why = reason;
     }
 
     /** The cluster as seen now; `reason` is why this node is not ready, "" when it is. */
     void seen(View now, String reason, boolean mayStop) {
+        moved = Instant.now();
         view = now;
         why = reason;
         safe = mayStop;
@@ -76,8 +93,19 @@ public final class State {
         return safe;
     }
 
+    /** Whether what writes this goes on; nothing but a restart would mend it otherwise. */
+    boolean alive() {
+        return moved.plus(LONGEST).isAfter(Instant.now());
+    }
+
     Told told() {
         String reason = why;
-        return new Told(node, formed, reason.isEmpty(), reason, view);
+        return new Told(node, formed, reason.isEmpty(), reason, full(), view);
+    }
+
+    private int full() {
+        long total = data.getTotalSpace();
+        long used = total - data.getUsableSpace();
+        return total == 0 ? 0 : (int) ((100 * used + total - 1) / total);
     }
 }
