@@ -13,7 +13,7 @@ BIN := .venv/bin
 LOCAL := $(BIN)/chatcluster-local
 PYTEST := $(BIN)/pytest
 
-.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-services test-platform test-operator test-cluster day-two soak measure
+.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-services test-platform test-operator test-cluster day-two test-mongodb soak measure
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ test-cluster: .venv/.synced ## End to end, on a cluster of its own that goes awa
 
 day-two: .venv/.synced ## Upgrades, scaling, rotation and more while people chat (needs `make up`, takes a quarter of an hour)
 	@CHATCLUSTER_NAME=$(NAME) $(PYTEST) tests/chaos/test_day_two.py
+
+test-mongodb: .venv/.synced ## MongoDB's own server as a replica set, in a cluster of kind (needs Docker, kind and kubectl)
+	@$(PYTEST) tests/mongodb
 
 measure: .venv/.synced ## Make the figures in tests/results/skeleton.json anew (needs `make up`)
 	@CHATCLUSTER_NAME=$(NAME) $(BIN)/python tests/load/skeleton.py

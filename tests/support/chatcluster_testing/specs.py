@@ -99,6 +99,15 @@ mongodb: {external: {secretName: my-mongodb}}
 edge: {host: chat.example.com, tls: {secretName: my-certificate}}
 """
 
+REPLICATED = """
+version: '1.0'
+postgres: {members: 3}
+mongodb: {engine: ReplicaSet}
+redis: {members: 3}
+kafka: {members: 3}
+objects: {members: 3}
+"""
+
 SPECS = {
     "minimal": MINIMAL,
     "everything": EVERYTHING,
@@ -106,6 +115,7 @@ SPECS = {
     "ingress": INGRESS,
     "hibernated": HIBERNATED,
     "large": LARGE,
+    "replicated": REPLICATED,
 }
 
 UID = "0f5fd2a4-5a5c-4a3c-9d52-3f8b9b1f9c11"
@@ -129,6 +139,7 @@ def inputs_maker() -> Callable[[ChatCluster], Inputs]:
     """Makes the inputs for a ChatCluster: the same credentials for each, images of version 1.0, every optional kind."""
     credentials = generate(None, even_randomness())
     catalogue = {component: f"chatcluster/{component}:1.0" for component in COMPONENTS}
+    catalogue["mongodb-server"] = "mongo:8.0"
     digests = {"my-redis": "digest", "smtp": "d"}
     own = OwnTls(Pair("(a certificate)", "(its key)"), (Pair("(an authority)", "(the key of the authority)"),))
     return lambda cluster: Inputs(

@@ -76,6 +76,15 @@ class Credentials:
     """P-256 private key by which push services know this ChatCluster (RFC 8292), PKCS #8 PEM."""
     links_key: str
     """Signs the links in mails that work without signing in, for as long as the mails are kept."""
+    postgres_objects_password: str
+    """By which members of the object store keep their list of files in PostgreSQL, where it has several."""
+    objects_peer_key: str
+    """Ed25519 private key that each member of the object store shows the others, PKCS #8 PEM."""
+    objects_signing_key: str
+    mongodb_keyfile: str
+    """By which the members of a replica set know each other."""
+    postgres_backup_password: str
+    """By which a backup asks PostgreSQL for its part."""
     slot: Slot = "a"
     """The names that go with the store passwords: the other ones go with those that are coming."""
     coming: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -143,12 +152,14 @@ ROTATED: Final[Mapping[RotationKind, tuple[str, ...]]] = {
     RotationKind.PASSWORDS: tuple(
         name
         for name in FIELDS
-        if name.partition("_")[0] in {"postgres", "mongodb", "redis", "kafka", "objects"} and name != "kafka_cluster_id"
+        if name.partition("_")[0] in {"postgres", "mongodb", "redis", "kafka", "objects"}
+        if name not in {"kafka_cluster_id", "objects_peer_key", "objects_signing_key", "mongodb_keyfile"}
     ),
     RotationKind.KEYS: ("token_key", "internal_token", "encryption_key"),
 }
-"""The values that each rotation replaces. In none: Kafka's cluster id, which is on its disk and no secret; the key of
-push subscriptions, which end with it; and that of links in mails, which are read years later."""
+"""The values that each rotation replaces. In none: Kafka's cluster id, which is on its disk and no secret; what only
+members of a store show each other, which they read when they start and must all have at once; the key of push
+subscriptions, which end with it; and that of links in mails, which are read years later."""
 
 
 def login(user: str, slot: Slot) -> str:
@@ -174,7 +185,7 @@ def generate(existing: Mapping[str, str] | None, rand: Rand) -> Credentials:
 
 def _make(name: str, rand: Rand) -> str:
     match name:
-        case "token_key":
+        case "token_key" | "objects_peer_key":
             key = Ed25519PrivateKey.from_private_bytes(rand(32))
             return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         case "vapid_key":

@@ -18,8 +18,9 @@ from chatcluster_operator.decide import FAILING, Key, Snapshot
 from chatcluster_operator.decide.operations import Situation, Wait, Work, may_begin, may_go_on, situation
 from chatcluster_operator.decide.rotation import CLOCKS_SECONDS, Change, Course, Progress, advance, due, turns
 from chatcluster_operator.decide.upgrade import ORDER
-from chatcluster_operator.desired import Credentials, Inputs, components
+from chatcluster_operator.desired import Credentials, Inputs, components, objects
 from chatcluster_operator.desired.services import checksum
+from chatcluster_operator.desired.stores import files_in_postgres
 
 TOKEN_SECONDS: Final = 900
 """How long an access token is good for where the user service is not told otherwise: its own default. Where it is told
@@ -56,7 +57,9 @@ def rotate(
     """The next step of a rotation, or its beginning. `inputs` has the credentials as their Secret has them."""
     rotation, rotated = noted(cluster)
     names = {item.name for item in components(cluster)}
-    order = [name for name in ORDER if name in SERVICES and name in names]
+    # Members of the object store are clients of PostgreSQL where they keep their list of files there.
+    turning = {*SERVICES, *((objects.NAME,) if files_in_postgres(cluster) else ())}
+    order = [name for name in ORDER if name in turning and name in names]
     present = replace(inputs, turns=turns(rotation, order))
     coming = inputs.credentials.rotating
     asked = due(
@@ -123,13 +126,17 @@ def _progress(cluster: ChatCluster, inputs: Inputs, snapshot: Snapshot, order: S
         workload = child.workload if child else None
         renewed = (
             workload is not None
-            and workload.checksum == checksum(cluster, inputs, item.name)
+            and workload.checksum == _checksum(cluster, inputs, item.name)
             and workload.rolled_out
             and (workload.available or workload.wanted == 0)
             and item.name not in ending
         )
         found[item.name] = Progress(renewed, trouble.get(item.name, ""))
     return found
+
+
+def _checksum(cluster: ChatCluster, inputs: Inputs, name: str) -> str:
+    return objects.checksum(cluster, inputs) if name == objects.NAME else checksum(cluster, inputs, name)
 
 
 def _token_seconds(cluster: ChatCluster) -> int:
