@@ -12,6 +12,7 @@ from chatcluster_operator.api import EDGE, SERVICES, STORES, ChatCluster
 from chatcluster_operator.api.quantity import parse_quantity
 from chatcluster_operator.api.spec import Resources, Workload
 from chatcluster_operator.api.spec.services import SocketAutoscaling
+from chatcluster_operator.api.spec.stores import MongoEngine
 from chatcluster_operator.desired.capacity import Bound, Demand, derive
 from chatcluster_operator.desired.needs import LEAST, LEAST_DATABASE_CONNECTIONS, LEAST_PARTITIONS, Need, Number
 
@@ -209,6 +210,8 @@ def _exceeded(cluster: ChatCluster, demand: Demand) -> tuple[Bound, ...]:
         bound
         for bound in demand.bounds
         if bound.users < demand.users and cluster.spec.store(bound.component).external is None
+        # The figure is the embedded engine's.
+        and not (bound.component == "mongodb" and cluster.spec.mongodb.engine is MongoEngine.REPLICA_SET)
     )
 
 

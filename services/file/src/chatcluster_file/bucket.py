@@ -148,7 +148,16 @@ class Bucket:
         self._http = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS),
             maxsize=_CALL_THREADS + settings.max_uploads,
-            retries=urllib3.Retry(total=1, backoff_factor=0.1, status_forcelist=(500, 502, 503, 504)),
+            # A member that is gone is led to until its Service knows: the next try may meet another. All that is asked
+            # of the store is safe to repeat, what is posted too: removals, and the beginning and end of an upload in
+            # parts, which is found ended the second time. About two seconds in all, with jitter.
+            retries=urllib3.Retry(
+                total=4,
+                backoff_factor=0.15,
+                backoff_jitter=0.15,
+                status_forcelist=(500, 502, 503, 504),
+                allowed_methods=None,
+            ),
         )
         self._s3 = _client(settings.s3_endpoint, settings, self._http)
         public = settings.s3_public_endpoint
