@@ -8,6 +8,7 @@ import pytest
 import redis.asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from chatcluster_gateway.gcra import SECOND, Decision, Policy, decide
 from chatcluster_gateway.limiter import KEY_PREFIX, SCRIPT, RedisLimiter
@@ -17,7 +18,7 @@ from chatcluster_testing.redis import Redis
 @pytest.fixture
 async def limiter(redis: Redis) -> AsyncIterator[RedisLimiter]:
     """The limiter as the gateway's user, with time for a busy machine."""
-    limiter = RedisLimiter(redis.url("gateway"), 5)
+    limiter = RedisLimiter(SecretStr(redis.url("gateway")), 5)
     yield limiter
     await limiter.close()
 
@@ -63,7 +64,7 @@ async def test_many_at_once_get_exactly_the_burst(limiter: RedisLimiter) -> None
 
 
 async def test_replicas_share_one_count(redis: Redis, limiter: RedisLimiter) -> None:
-    other = RedisLimiter(redis.url("gateway"), 5)
+    other = RedisLimiter(SecretStr(redis.url("gateway")), 5)
     policy, key = Policy("user", 0.001, 20), secrets.token_hex(8)
     decisions = await asyncio.gather(*(take(each, policy, key) for _ in range(50) for each in (limiter, other)))
     await other.close()

@@ -128,15 +128,15 @@ class Sentinels:
             raise ConnectionError("the master is gone, and its successor not chosen yet")
         return usable[0]
 
-    async def _ask(self, host: Any, port: int) -> _Answer:
+    async def _ask(self, host: str, port: int) -> _Answer:
         async with (
             asyncio.timeout(self._seconds),
             Redis(host=host, port=port, retry=Retry(NoBackoff(), 0), driver_info=None, **self._sign_in) as sentinel,
         ):
             state: Any = await sentinel.sentinel_master(self._group)
-            host, port = await sentinel.sentinel_get_master_addr_by_name(self._group)
+            found: Any = await sentinel.sentinel_get_master_addr_by_name(self._group)
         # While a failover is carried out the new address is told already, and the state is still the old master's.
-        address = (host.decode(), port)
+        address = (found[0].decode(), found[1])
         moving = address != (state["ip"], state["port"])
         down = not moving and (state["is_sdown"] or state["is_odown"])
         return _Answer(address, state["quorum"] - 1, (state["config-epoch"], moving), down)

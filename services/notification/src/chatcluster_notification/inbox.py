@@ -10,6 +10,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from chatcluster_common.redis_client import execute_copied
 from chatcluster_notification.models import Notification
 
 INBOX_LENGTH = 200
@@ -59,7 +60,7 @@ class Inbox:
                     args=[position, member, INBOX_LENGTH, _SECONDS, user_id],
                     client=pipeline,
                 )
-            await pipeline.execute()
+            await execute_copied(pipeline)
 
     async def page(self, user_id: str, before: str | None, limit: int) -> tuple[list[Notification], str | None, int]:
         """Up to `limit` of the user's notifications, latest first, the position to go on `before`, if any, and how
@@ -104,14 +105,14 @@ class Inbox:
     async def erase(self, user_id: str) -> bool:
         """Forget the person's list, and what they wrote on the lists of others; False when there is more to do."""
         told = f"notification:told:{user_id}"
-        await self._redis.delete(*_keys(user_id))
         some: Any = await self._redis.srandmember(told, _ERASED_A_CALL)
-        if some:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for reader in some:
-                    await self._forget_sender(keys=_keys(reader.decode()), args=[user_id], client=pipeline)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.delete(*_keys(user_id))
+            for reader in some:
+                await self._forget_sender(keys=_keys(reader.decode()), args=[user_id], client=pipeline)
+            if some:
                 pipeline.srem(told, *some)
-                await pipeline.execute()
+            await execute_copied(pipeline)
         return not await self._redis.exists(told)
 
 

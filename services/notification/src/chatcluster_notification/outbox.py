@@ -20,7 +20,10 @@ Sorted sets and no stream with a consumer group: a stream hands out entries in o
 pauses and back-off would need sorted sets beside it, and a job would have to be moved between the two without a loss.
 A set sorted by the time something is due is queue, delay and lease in one, and shared by all processes alike.
 
-Nothing here is the only copy of what people wrote: losing Redis loses reminders, never messages or preferences.
+Nothing here is the only copy of what people wrote: losing Redis loses reminders, never messages or preferences. What
+is added is only reported as taken once it outlives the master (`execute_copied`): an event is not read again, and an
+account mail not asked for again. Whatever follows may be lost with a master and is then done once more, late: a batch
+is closed again, or a mail sent again.
 """
 
 import asyncio
@@ -34,6 +37,7 @@ from redis.asyncio import Redis
 
 from chatcluster_common.clock import rfc3339, utc_now
 from chatcluster_common.ids import new_id
+from chatcluster_common.redis_client import execute_copied
 from chatcluster_notification.jobs import (
     CHANNELS,
     JOB,
@@ -224,7 +228,7 @@ class Outbox:
                     args=[seen_seconds, each.item.model_dump_json(), MOST_ITEMS, _BATCH_SECONDS, *due],
                     client=pipeline,
                 )
-            added = await pipeline.execute()
+            added = await execute_copied(pipeline)
         self.batches_changed.set()
         return sum(map(int, added))
 
@@ -285,10 +289,13 @@ class Outbox:
         await self._put_job(job, _UNSEEN, "")
 
     async def _put_job(self, job: Job, seen: str, seconds: str) -> bool:
-        queued = await self._put(
-            keys=[seen, _JOBS, f"notification:queue:{job.channel}"],
-            args=[seconds, job.id, job.model_dump_json(), _now_ms()],
-        )
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            await self._put(
+                keys=[seen, _JOBS, f"notification:queue:{job.channel}"],
+                args=[seconds, job.id, job.model_dump_json(), _now_ms()],
+                client=pipeline,
+            )
+            [queued] = await execute_copied(pipeline)
         self.queue_changed[job.channel].set()
         return bool(queued)
 
@@ -332,7 +339,9 @@ class Outbox:
             "content": content,
             "at": rfc3339(utc_now()),
         }
-        await self._redis.xadd(_DEAD, entry, maxlen=_DEAD_LENGTH, approximate=False)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.xadd(_DEAD, entry, maxlen=_DEAD_LENGTH, approximate=False)
+            await execute_copied(pipeline)
 
     async def dead(self, ids: Sequence[str] | None = None) -> list[DeadLetter]:
         """What was put aside, oldest first: all of it, or those of `ids` that there are."""
