@@ -13,7 +13,18 @@ import typer
 
 from chatcluster_operator.cli.commands import command
 from chatcluster_operator.cli.completion import propose
-from chatcluster_operator.cli.options import Components, LogSource, Name, NameOption, Options, Timeout, Wait, Yes
+from chatcluster_operator.cli.options import (
+    Components,
+    LogSource,
+    Member,
+    Name,
+    NameOption,
+    Options,
+    Store,
+    Timeout,
+    Wait,
+    Yes,
+)
 from chatcluster_operator.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -221,6 +232,79 @@ async def rotate(
     from chatcluster_operator.cli import switches
 
     await switches.rotate(session, name, what, wait=wait, within=within)
+
+
+@command(app, shows=True)
+async def switchover(
+    session: "Session",
+    store: Store,
+    member: Member = None,
+    name: NameOption = None,
+    *,
+    wait: Wait = True,
+    within: Timeout = 180,
+) -> None:
+    """Have another member of a store lead. The one that leads hands over; nothing is lost.
+
+    \b
+    Examples:
+      kubectl chat switchover postgres
+      kubectl chat switchover redis demo-redis-2
+      kubectl chat switchover postgres 1 --name demo -o json
+    """
+    from chatcluster_operator.cli import members
+
+    await members.ask(session, name, "switchover", store, member, yes=True, wait=wait, within=within)
+
+
+@command(app, shows=True)
+async def failover(
+    session: "Session",
+    store: Store,
+    member: Member = None,
+    name: NameOption = None,
+    *,
+    wait: Wait = True,
+    within: Timeout = 180,
+) -> None:
+    """Have another member of a store lead although the leader does not answer. Stores do that by themselves within
+    seconds; this is for one that does not.
+
+    It is refused where something acknowledged would be lost.
+
+    \b
+    Examples:
+      kubectl chat failover postgres
+      kubectl chat failover postgres demo-postgres-1 --no-wait
+    """
+    from chatcluster_operator.cli import members
+
+    await members.ask(session, name, "failover", store, member, yes=True, wait=wait, within=within)
+
+
+@command(app, shows=True)
+async def rebuild(
+    session: "Session",
+    store: Store,
+    member: Annotated[str, typer.Argument(metavar="MEMBER", show_default=False, help="The member's pod, or number.")],
+    name: NameOption = None,
+    *,
+    yes: Yes = False,
+    wait: Wait = True,
+    within: Timeout = 3600,
+) -> None:
+    """Make a member of a store anew. Its volume is given up, and its data copied from the other members.
+
+    Refused for the member that leads, and while another one is not in step.
+
+    \b
+    Examples:
+      kubectl chat rebuild postgres demo-postgres-2
+      kubectl chat rebuild kafka 1 --yes --timeout 7200
+    """
+    from chatcluster_operator.cli import members
+
+    await members.ask(session, name, "rebuild", store, member, yes=yes, wait=wait, within=within)
 
 
 @command(app, shows=True, connects=False)

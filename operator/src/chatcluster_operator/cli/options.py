@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from chatcluster_operator.api.constants import COMPONENTS
+from chatcluster_operator.api.constants import COMPONENTS, STORES
 from chatcluster_operator.cli.completion import chatclusters
 from chatcluster_operator.cli.screen import Format
 
@@ -61,6 +61,10 @@ def _components(incomplete: str) -> list[str]:
     return [name for name in COMPONENTS if name.startswith(incomplete)]
 
 
+def _stores(incomplete: str) -> list[str]:
+    return [name for name in STORES if name.startswith(incomplete)]
+
+
 def _log_sources(incomplete: str) -> list[str]:
     return [name for name in (*COMPONENTS, OPERATOR) if name.startswith(incomplete)]
 
@@ -68,6 +72,16 @@ def _log_sources(incomplete: str) -> list[str]:
 Components = Annotated[
     list[str] | None,
     typer.Argument(metavar="COMPONENT...", show_default=False, help="Which.", autocompletion=_components),
+]
+Store = Annotated[
+    str,
+    typer.Argument(metavar="STORE", show_default=False, help=f"One of {', '.join(STORES)}.", autocompletion=_stores),
+]
+Member = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MEMBER", show_default=False, help="The member's pod, or its number. Default: whichever is best."
+    ),
 ]
 LogSource = Annotated[
     str | None,

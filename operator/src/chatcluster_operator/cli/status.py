@@ -192,10 +192,11 @@ def render(found: Mapping[str, Any]) -> RenderableType:
             head.add_row(label, value)
     parts: list[RenderableType] = [head]
     parts += _section("Components", _component_table(found["components"]))
+    parts += _section("Members of stores", _member_table(found.get("stores") or {}))
     parts += _section("Conditions", _condition_table(found["conditions"]))
     known = {"name", "namespace", "ready", "reason", "message", "url", "version", "age", "addresses"}
     for key, value in found.items():
-        if key not in known | {"conditions", "components", "warnings"}:
+        if key not in known | {"conditions", "components", "warnings", "stores"}:
             parts += _section(title(key), generic(value))
     parts += _section("Warnings of the last hour", _warning_table(found["warnings"]))
     return Group(*parts)
@@ -216,6 +217,28 @@ def _component_table(components: Sequence[Object]) -> Table | None:
         count = Text(f"{ready}/{wanted}", style="" if ready >= wanted else "yellow")
         image = (item["image"] or "").rpartition("/")[2]
         table.add_row(item["name"], count, str(item["restarts"]), *(_plain(item.get(key)) for key in more), image)
+    return table
+
+
+def _member_table(stores: Mapping[str, Object]) -> Table | None:
+    if not stores:
+        return None
+    table = grid("member", "role", "state", "node", "")
+    for store, item in stores.items():
+        for member in item.get("members", []):
+            running, well = member["state"] == "Running", member.get("inStep", False)
+            state = Text("Behind" if running and not well else member["state"], style="" if well else "yellow")
+            notes = [member.get("detail", "")]
+            notes += [f"node lost {_moment(member['lostSince'])}"] if "lostSince" in member else []
+            table.add_row(
+                member["name"], member.get("role", ""), state, member.get("node", ""), "; ".join(filter(None, notes))
+            )
+        if item.get("problem"):
+            table.add_row(store, "", Text("Problem", style="red"), "", item["problem"])
+        if operation := item.get("operation"):
+            what = " ".join(filter(None, (operation["what"], operation.get("member"))))
+            notes = [_moment(operation["since"]), operation.get("message", "")]
+            table.add_row(store, what, operation["phase"], "", ": ".join(filter(None, notes)))
     return table
 
 

@@ -20,7 +20,7 @@ _ROTATE: Final = {"passwords": ROTATE_CREDENTIALS, "token-key": ROTATE_TOKEN_KEY
 _ROTATED: Final = {"passwords": "passwords", "token-key": "keys"}
 """Where status.rotated says when it was last done."""
 
-_SEE: Final = "See what holds it up with: kubectl chat status, kubectl chat doctor"
+SEE: Final = "See what holds it up with: kubectl chat status, kubectl chat doctor"
 
 
 async def pause(session: Session, name: str | None, *, paused: bool) -> None:
@@ -28,7 +28,7 @@ async def pause(session: Session, name: str | None, *, paused: bool) -> None:
     cluster = await session.chatcluster(name)
     await session.change(cluster, {"spec": {"paused": paused}})
     done = "paused: the operator looks and reports, but changes nothing" if paused else "resumed"
-    session.screen.say(f"{_named(cluster)} is {done}.")
+    session.screen.say(f"{named(cluster)} is {done}.")
 
 
 async def hibernate(
@@ -37,14 +37,14 @@ async def hibernate(
     """Set spec.hibernated and wait for what follows."""
     cluster = await session.chatcluster(name)
     if hibernated and not cluster["spec"].get("hibernated"):
-        confirm(f"Stop {_named(cluster)}? People are disconnected; all data is kept. [y/N] ", yes=yes)
+        confirm(f"Stop {named(cluster)}? People are disconnected; all data is kept. [y/N] ", yes=yes)
     changed = await session.change(cluster, {"spec": {"hibernated": hibernated}})
-    _check_acted_on(changed)
+    check_acted_on(changed)
     kind = "Hibernated" if hibernated else "Ready"
     if wait:
-        title = f"{_named(cluster)} {'falls asleep' if hibernated else 'wakes up'}"
+        title = f"{named(cluster)} {'falls asleep' if hibernated else 'wakes up'}"
         await _until_condition(session, changed, kind, title, within)
-    session.screen.say(f"{_named(cluster)} {'sleeps' if hibernated else 'is awake'}." if wait else "Asked for.")
+    session.screen.say(f"{named(cluster)} {'sleeps' if hibernated else 'is awake'}." if wait else "Asked for.")
 
 
 async def restart(session: Session, name: str | None, components: Sequence[str], *, wait: bool, within: int) -> None:
@@ -61,7 +61,7 @@ async def restart(session: Session, name: str | None, components: Sequence[str],
     chosen = list(dict.fromkeys(components)) or [*SERVICES, EDGE]
     asked = stamp()
     await session.change(cluster, {"metadata": {"annotations": {f"{RESTART}-{item}": asked for item in chosen}}})
-    _check_acted_on(cluster)
+    check_acted_on(cluster)
     if not wait:
         session.screen.say(f"Asked for: {', '.join(chosen)}.")
         return
@@ -71,7 +71,7 @@ async def restart(session: Session, name: str | None, components: Sequence[str],
         left = [item for item in chosen if not renewed(workloads.get(item), asked)]
         return Progress(not left, f"{len(chosen) - len(left)} of {len(chosen)}, waiting for {', '.join(left)}")
 
-    await wait_for(session, f"Restarting {_named(cluster)}", look, seconds=within, remedy=_SEE)
+    await wait_for(session, f"Restarting {named(cluster)}", look, seconds=within, remedy=SEE)
     session.screen.say(f"Restarted: {', '.join(chosen)}.")
 
 
@@ -107,7 +107,7 @@ async def rotate(session: Session, name: str | None, what: str, *, wait: bool, w
     cluster = await session.chatcluster(name)
     asked = stamp()
     await session.change(cluster, {"metadata": {"annotations": {_ROTATE[item]: asked for item in chosen}}})
-    _check_acted_on(cluster)
+    check_acted_on(cluster)
     if not wait:
         session.screen.say("Asked for; kubectl chat status shows how far it is.")
         return
@@ -116,8 +116,8 @@ async def rotate(session: Session, name: str | None, what: str, *, wait: bool, w
         now = await session.client.get(CHATCLUSTER, cluster["metadata"]["namespace"], cluster["metadata"]["name"])
         return rotation(cluster, now, [_ROTATED[item] for item in chosen])
 
-    title = f"Rotating {' and '.join(chosen)} of {_named(cluster)}"
-    session.screen.say(await wait_for(session, title, look, seconds=within, remedy=_SEE))
+    title = f"Rotating {' and '.join(chosen)} of {named(cluster)}"
+    session.screen.say(await wait_for(session, title, look, seconds=within, remedy=SEE))
 
 
 def rotation(before: Object, now: Object, wanted: Sequence[str]) -> Progress:
@@ -127,7 +127,7 @@ def rotation(before: Object, now: Object, wanted: Sequence[str]) -> Progress:
     known: Object = old.get("rotation") or {}
     if state.get("phase") == RotationPhase.FAILED and state.get("started") != known.get("started"):
         where = f" at {state['step']}" if state.get("step") else ""
-        raise CliError(f"The rotation failed{where}, and all is as before: {state.get('message', '')}.", _SEE)
+        raise CliError(f"The rotation failed{where}, and all is as before: {state.get('message', '')}.", SEE)
     left = [item for item in wanted if new.get("rotated", {}).get(item) == old.get("rotated", {}).get(item)]
     if not left:
         return Progress(True, f"Rotated: {' and '.join(wanted)}.")
@@ -151,7 +151,7 @@ async def _until_condition(session: Session, cluster: Object, kind: str, title: 
         text = f"{running[0]} of {running[1]} pods ready; {found.get('message', '')}"
         return Progress(found.get("status") == "True", text)
 
-    await wait_for(session, title, look, seconds=seconds, remedy=_SEE)
+    await wait_for(session, title, look, seconds=seconds, remedy=SEE)
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -164,14 +164,15 @@ def confirm(question: str, *, yes: bool) -> None:
         raise CliError("Nothing was changed.")
 
 
-def _check_acted_on(cluster: Object) -> None:
+def check_acted_on(cluster: Object) -> None:
     """Raise CliError when the operator will not act on what was asked for."""
     if cluster["spec"].get("paused"):
         raise CliError(
-            f"It is asked for, but {_named(cluster)} is paused, so nothing happens yet.",
+            f"It is asked for, but {named(cluster)} is paused, so nothing happens yet.",
             "Have the operator act again with: kubectl chat resume",
         )
 
 
-def _named(cluster: Object) -> str:
+def named(cluster: Object) -> str:
+    """The ChatCluster, for people."""
     return f"ChatCluster {cluster['metadata']['namespace']}/{cluster['metadata']['name']}"
