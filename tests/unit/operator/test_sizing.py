@@ -267,3 +267,13 @@ def test_stores_that_do_not_suffice_are_named_unless_they_are_external() -> None
     spec: dict[str, Any] = {"capacity": {"concurrentUsers": 100_000}}
     assert [bound.component for bound in sizing(cluster_of(spec)).bounds] == ["mongodb"]
     assert sizing(cluster_of({**spec, "mongodb": {"external": {"secretName": "mine"}}})).bounds == ()
+
+
+def test_a_single_object_store_stays_single_and_several_stay_several(chatcluster):
+    """Its list of files would be left behind."""
+    asked = {"version": "1", "objects": {"members": 3}}
+    made = {"inventory": [{"kind": "StatefulSet", "name": "demo-objects"}]}
+    several = {**made, "stores": {"objects": {"size": 3}}}
+    for status, members in (({}, 3), ({"components": [{"name": "objects"}]}, 3), (made, 1), (several, 3)):
+        cluster = chatcluster(asked).model_copy(update={"status": status})
+        assert sizing(cluster)["objects"].replicas.value == members

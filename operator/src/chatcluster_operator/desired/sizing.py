@@ -170,8 +170,9 @@ def _members(cluster: ChatCluster, name: str, derived: Number) -> Choice[int]:
 
 
 def _runs(cluster: ChatCluster, name: str) -> bool:
-    """Whether the component has been made. One of several members is in the status with them from the first on."""
-    return any(item.get("name") == name for item in cluster.status.get("components") or ())
+    """Whether the store has been made. The status that first lists its StatefulSet lists its members too, of several."""
+    made: list[dict[str, Any]] = cluster.status.get("inventory") or []
+    return any((item["kind"], item["name"]) == ("StatefulSet", f"{cluster.name}-{name}") for item in made)
 
 
 def _edge(cluster: ChatCluster, need: Need) -> Size:
@@ -209,7 +210,8 @@ def _exceeded(cluster: ChatCluster, demand: Demand) -> tuple[Bound, ...]:
     return tuple(
         bound
         for bound in demand.bounds
-        if bound.users < demand.users and cluster.spec.store(bound.component).external is None
+        if bound.users < demand.users
+        and cluster.spec.store(bound.component).external is None
         # The figure is the embedded engine's.
         and not (bound.component == "mongodb" and cluster.spec.mongodb.engine is MongoEngine.REPLICA_SET)
     )
