@@ -170,7 +170,7 @@ def _members(cluster: ChatCluster, name: str, derived: Number) -> Choice[int]:
 
 
 def _runs(cluster: ChatCluster, name: str) -> bool:
-    """Whether the store has been made. The status that first lists its StatefulSet lists its members too, of several."""
+    """Whether the store has been made. The status that first lists its StatefulSet has its members too, of several."""
     made: list[dict[str, Any]] = cluster.status.get("inventory") or []
     return any((item["kind"], item["name"]) == ("StatefulSet", f"{cluster.name}-{name}") for item in made)
 
