@@ -68,3 +68,12 @@ def test_fewer_replicas_than_the_capacity_needs_is_a_warning(chatcluster: Make) 
     spec = {"version": "1", "capacity": capacity, "services": {"message": {"replicas": 1}}, "edge": {"replicas": 1}}
     warnings = judged(chatcluster(spec)).warnings
     assert [warning.split()[0] for warning in warnings] == ["spec.services.message", "spec.edge"]
+
+
+@pytest.mark.parametrize(("made", "refused"), [(True, True), (False, False)])
+def test_a_single_object_store_cannot_become_several(chatcluster: Make, made: bool, refused: bool) -> None:
+    inventory = [{"kind": "StatefulSet", "name": "demo-objects"}] if made else []
+    cluster = chatcluster({"version": "1", "objects": {"members": 3}})
+    cluster = cluster.model_copy(update={"status": {"inventory": inventory}})
+    before = chatcluster({"version": "1"})
+    assert any("objects.members" in problem for problem in judged(cluster, before).problems) is refused

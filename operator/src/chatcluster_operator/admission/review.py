@@ -59,6 +59,7 @@ def review(cluster: ChatCluster, before: ChatCluster | None, world: World) -> An
             "metadata.name"
             for key in world.taken
         ),
+        *(_stays_single(cluster) if before is None or before.spec.objects != cluster.spec.objects else ()),
     ]
     warnings = [
         *(() if chosen else about_images),
@@ -68,6 +69,16 @@ def review(cluster: ChatCluster, before: ChatCluster | None, world: World) -> An
         *_too_few(cluster),
     ]
     return Answer(tuple(problems), tuple(warnings))
+
+
+def _stays_single(cluster: ChatCluster) -> Iterator[str]:
+    """What the schema cannot see where `members` was left out before."""
+    asked = cluster.spec.objects.members
+    if asked is not None and asked > sizing(cluster)["objects"].replicas.value:
+        yield (
+            f"spec.objects.members is {asked}, and the object store was made with one member, which keeps its own list "
+            "of files; remove it, or make a new ChatCluster and move the data"
+        )
 
 
 def _shared(item: Shared) -> str:
