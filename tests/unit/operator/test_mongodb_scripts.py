@@ -1,4 +1,4 @@
-"""The readiness of a member of a replica set: what the shell script asks, byte by byte, and what it makes of answers."""
+"""The readiness of a member of a replica set: what its script asks, byte by byte, and what it makes of answers."""
 
 import socket
 import subprocess
