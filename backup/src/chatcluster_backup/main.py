@@ -140,7 +140,9 @@ def _bind(run: Run, settings: SealSettings, repository: Repository) -> Manifest:
     made = None
     if base is not None and settings.database_url is not None:
         url = settings.database_url.get_secret_value()
-        point = asyncio.run(postgres.restore_point(url, run.id, within=_POINT_SECONDS))
+        # A backup that was begun anew needs one after its own moment.
+        name = f"{run.id}-{datetime.fromisoformat(dumped['moment']):%H%M%S%f}"
+        point = asyncio.run(postgres.restore_point(url, name, within=_POINT_SECONDS))
         made = postgres.part(postgres.BaseBackup.model_validate(base), point)
     manifest = Manifest(
         id=run.id,

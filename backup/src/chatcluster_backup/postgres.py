@@ -88,9 +88,9 @@ async def base_backup(url: str, id_: str, *, within: float) -> BaseBackup:
     return BaseBackup.model_validate(await ask(url, f"{id_} backup", "backup", {"id": id_}, within=within))
 
 
-async def restore_point(url: str, id_: str, *, within: float) -> Point:
+async def restore_point(url: str, name: str, *, within: float) -> Point:
     """A named point in the write-ahead log, once all before it is in the repository."""
-    return Point.model_validate(await ask(url, f"{id_} point", "point", {"name": id_}, within=within))
+    return Point.model_validate(await ask(url, f"{name} point", "point", {"name": name}, within=within))
 
 
 async def expire(url: str, id_: str, oldest: str, *, within: float) -> None:

@@ -26,8 +26,11 @@ from chatcluster_operator.api import (
     VERSION,
     ChatCluster,
 )
-from chatcluster_operator.api.crd import crd
+from chatcluster_operator.api.backup import BACKUP_PLURAL
+from chatcluster_operator.api.constants import BACKUP
+from chatcluster_operator.api.crd import backup_crd, crd
 from chatcluster_operator.desired import Inputs, Manifest, generate, manifests
+from chatcluster_operator.desired.components import SERVER
 from chatcluster_operator.desired.stores import ADMIN_PORTS
 from chatcluster_operator.kube import CHILD_KINDS
 from chatcluster_operator.kube.kinds import CLAIM, EVENT, LEASE, NODE, STORAGE_CLASS, VALIDATING_WEBHOOK, VOLUME
@@ -79,6 +82,7 @@ def objects() -> list[Manifest]:
     return [
         _namespace(),
         crd(),
+        backup_crd(),
         _service_account(),
         *_rights(),
         catalogue(),
@@ -94,6 +98,7 @@ def namespaced_objects() -> list[Manifest]:
     return [
         _namespace(),
         crd(),
+        backup_crd(),
         _service_account(),
         *_own_rights([rule for rule in cluster_rules() if not _OF_CLUSTER & set(rule["resources"])]),
         catalogue(),
@@ -120,6 +125,9 @@ def _dump(manifests: list[Manifest]) -> str:
 def catalogue() -> Manifest:
     """The image catalogue of this release. Replace the map where images come from another registry."""
     images = {component: f"chatcluster/{IMAGE_NAMES.get(component, component)}:{RELEASE}" for component in COMPONENTS}
+    # The one image that is not made here.
+    images[SERVER] = MONGODB_IMAGE
+    images[BACKUP] = f"chatcluster/{BACKUP}:{RELEASE}"
     manifest = _object("v1", "ConfigMap", IMAGE_CATALOGUE)
     return {**manifest, "data": {RELEASE: yaml.safe_dump(images, sort_keys=False)}}
 
@@ -129,6 +137,8 @@ def cluster_rules() -> list[Rule]:
     own = [
         _rule(GROUP, [PLURAL], ["get", "list", "watch"]),
         _rule(GROUP, [f"{PLURAL}/status"], ["patch"]),
+        _rule(GROUP, [BACKUP_PLURAL], ["get", "list", "watch", "create", "delete"]),
+        _rule(GROUP, [f"{BACKUP_PLURAL}/status"], ["patch"]),
         # Asked for by clusters that check who may block an owner's deletion.
         _rule(GROUP, [f"{PLURAL}/finalizers"], ["update"]),
         _rule(EVENT.group, [EVENT.plural], ["create", "get", "patch"]),

@@ -25,10 +25,12 @@ def schema():
 def test_committed_file_is_what_the_types_say():
     assert crd.main(["--check"]) == 0
     assert yaml.safe_load(crd.COMMITTED.read_text()) == crd.crd()
+    assert yaml.safe_load(crd.COMMITTED_BACKUPS.read_text()) == crd.backup_crd()
 
 
 def test_check_tells_a_stale_file(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(crd, "COMMITTED", tmp_path / "crd.yaml")
+    monkeypatch.setattr(crd, "COMMITTED_BACKUPS", tmp_path / "crd-backups.yaml")
     assert crd.main(["--check"]) == 1
     assert "--write" in capsys.readouterr().err
     assert crd.main(["--write"]) == 0

@@ -33,6 +33,9 @@ EDGE: Final = "edge"
 COMPONENTS: Final = (*STORES, *SERVICES, EDGE)
 """Every component, in the order in which a person reads them: what is leaned on comes first."""
 
+BACKUP: Final = "backup"
+"""What runs in the Jobs of backups; no component, but it has an image too."""
+
 MOST_REPLICAS: Final = 500
 """Most replicas of a service."""
 MOST_EDGES: Final = 50

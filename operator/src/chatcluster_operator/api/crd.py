@@ -1,6 +1,7 @@
-"""The CustomResourceDefinition, generated from the types so that neither can drift from the other.
+"""The CustomResourceDefinitions, generated from the types so that neither can drift from the other.
 
-`python -m chatcluster_operator.api.crd --check | --write` compares or rewrites the committed `operator/crd.yaml`.
+`python -m chatcluster_operator.api.crd --check | --write` compares or rewrites the committed ones, `operator/crd.yaml`
+and `operator/crd-backups.yaml`.
 """
 
 import sys
@@ -11,6 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from chatcluster_operator import generated
+from chatcluster_operator.api.backup import BACKUP_KIND, BACKUP_PLURAL, ChatBackupSpec, ChatBackupStatus
 from chatcluster_operator.api.constants import GROUP, KIND, MAX_NAME_LENGTH, PLURAL, SHORT_NAME, SINGULAR, VERSION
 from chatcluster_operator.api.spec import ChatClusterSpec
 from chatcluster_operator.api.status import ChatClusterStatus
@@ -18,6 +20,7 @@ from chatcluster_operator.api.status import ChatClusterStatus
 Schema = dict[str, Any]
 
 COMMITTED = Path(__file__).resolve().parents[3] / "crd.yaml"
+COMMITTED_BACKUPS = COMMITTED.with_name("crd-backups.yaml")
 
 _HEADER = "# Generated from chatcluster_operator.api; rewrite with: python -m chatcluster_operator.api.crd --write\n"
 
@@ -56,45 +59,74 @@ _NAME_RULES = [
 ]
 
 
+_BACKUP_COLUMNS = [
+    {"name": "Cluster", "type": "string", "jsonPath": ".spec.clusterName"},
+    {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
+    {"name": "Moment", "type": "string", "jsonPath": ".status.moment"},
+    {"name": "Bytes", "type": "integer", "jsonPath": ".status.bytes"},
+    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    {
+        "name": "Message",
+        "type": "string",
+        "jsonPath": '.status.conditions[?(@.type=="Completed")].message',
+        "priority": 1,
+    },
+]
+
+
 def crd() -> dict[str, Any]:
-    """The whole definition as a manifest."""
+    """The definition of ChatClusters as a manifest."""
+    names = {"kind": KIND, "plural": PLURAL, "singular": SINGULAR, "shortNames": [SHORT_NAME], "categories": ["all"]}
+    described = "A chat platform: six services, their stores and the edge in front of them."
+    return _definition(names, described, ChatClusterSpec, ChatClusterStatus, _PRINTER_COLUMNS, _NAME_RULES)
+
+
+def backup_crd() -> dict[str, Any]:
+    """The definition of ChatBackups as a manifest."""
+    names = {"kind": BACKUP_KIND, "plural": BACKUP_PLURAL, "singular": "chatbackup"}
+    described = "A backup of a ChatCluster: all its stores, bound to one moment."
+    return _definition(names, described, ChatBackupSpec, ChatBackupStatus, _BACKUP_COLUMNS, [])
+
+
+def _definition(  # noqa: PLR0917 - the parts of a definition
+    names: dict[str, Any],
+    described: str,
+    spec: type[BaseModel],
+    status: type[BaseModel],
+    columns: list[dict[str, Any]],
+    name_rules: list[dict[str, str]],
+) -> dict[str, Any]:
+    schema: Schema = {
+        "description": described,
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string", "description": "Group and version of this object."},
+            "kind": {"type": "string", "description": "Kind of this object."},
+            "metadata": {"type": "object"},
+            "spec": structural_schema(spec),
+            "status": structural_schema(status, with_defaults=False),
+        },
+    }
+    if name_rules:
+        schema["x-kubernetes-validations"] = name_rules
+    kind = names.pop("kind")
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "metadata": {"name": f"{names['plural']}.{GROUP}"},
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",
-            "names": {
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "singular": SINGULAR,
-                "shortNames": [SHORT_NAME],
-                "categories": ["all"],
-            },
+            "names": {"kind": kind, "listKind": f"{kind}List", **names},
             "versions": [
                 {
                     "name": VERSION,
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
-                    "additionalPrinterColumns": _PRINTER_COLUMNS,
-                    "schema": {
-                        "openAPIV3Schema": {
-                            "description": "A chat platform: six services, their stores and the edge in front of them.",
-                            "type": "object",
-                            "required": ["spec"],
-                            "properties": {
-                                "apiVersion": {"type": "string", "description": "Group and version of this object."},
-                                "kind": {"type": "string", "description": "Kind of this object."},
-                                "metadata": {"type": "object"},
-                                "spec": structural_schema(ChatClusterSpec),
-                                "status": structural_schema(ChatClusterStatus, with_defaults=False),
-                            },
-                            "x-kubernetes-validations": _NAME_RULES,
-                        }
-                    },
+                    "additionalPrinterColumns": columns,
+                    "schema": {"openAPIV3Schema": schema},
                 }
             ],
         },
@@ -142,15 +174,16 @@ def structural_schema(model: type[BaseModel], *, with_defaults: bool = True) -> 
     return convert(document)
 
 
-def render() -> str:
-    """The definition as the text that is committed."""
-    return _HEADER + yaml.safe_dump(crd(), sort_keys=False, width=120, allow_unicode=True)
+def render(definition: dict[str, Any]) -> str:
+    """A definition as the text that is committed."""
+    return _HEADER + yaml.safe_dump(definition, sort_keys=False, width=120, allow_unicode=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Check or write the committed file; 1 when a check finds it out of date."""
     command = "python -m chatcluster_operator.api.crd"
-    return generated.main({COMMITTED: render()}, command=command, description=__doc__, arguments=arguments)
+    wanted = {COMMITTED: render(crd()), COMMITTED_BACKUPS: render(backup_crd())}
+    return generated.main(wanted, command=command, description=__doc__, arguments=arguments)
 
 
 if __name__ == "__main__":

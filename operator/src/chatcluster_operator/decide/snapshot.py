@@ -93,6 +93,8 @@ class Pod:
     """Serves."""
     address: str = ""
     """Its IP address, once it has one."""
+    steps: tuple[tuple[str, str, str], ...] = ()
+    """Of a backup's pod, what its containers are: name, Waiting, Running, Done or Failed, and their last word."""
     node: str = ""
     """The node that it was put on, once there is one."""
 

@@ -4,7 +4,18 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from chatcluster_operator.api import STORES, ChatCluster, DeletionPolicy
-from chatcluster_operator.desired import edge, kafka, migrations, mongodb, network, objects, postgres, redis, services
+from chatcluster_operator.desired import (
+    backup,
+    edge,
+    kafka,
+    migrations,
+    mongodb,
+    network,
+    objects,
+    postgres,
+    redis,
+    services,
+)
 from chatcluster_operator.desired.common import JWKS, config_map, manifest, object_name
 from chatcluster_operator.desired.components import running_services
 from chatcluster_operator.desired.names import credentials_name
@@ -29,6 +40,7 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
         *(item for name in managed for item in _STORES[name](cluster, inputs)),
         *(item for name in running_services(cluster) for item in services.manifests(cluster, inputs, name)),
         *edge.manifests(cluster, inputs),
+        *backup.manifests(cluster, inputs),
     ]
 
 

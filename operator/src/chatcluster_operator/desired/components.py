@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chatcluster_operator.api import EDGE, SERVICES, STORES, ChatCluster
+from chatcluster_operator.api.spec.stores import MongoEngine
+from chatcluster_operator.desired import stores
 from chatcluster_operator.desired.common import object_name
 from chatcluster_operator.desired.sizing import sizing
 from chatcluster_operator.desired.tls import CERTIFICATE_KEY, PRIVATE_KEY
@@ -57,7 +59,9 @@ def required(cluster: ChatCluster) -> list[Reference]:
     """All that must exist before the ChatCluster can work, each with the field that asks for it."""
     spec, running = cluster.spec, running_services(cluster)
     references: list[Reference] = []
-    from_catalogue = tuple(item.name for item in components(cluster) if item.name not in spec.images.overrides)
+    from_catalogue = tuple(
+        catalogue_key(cluster, item.name) for item in components(cluster) if item.name not in spec.images.overrides
+    )
     if from_catalogue:
         references.append(Reference(ReferenceKind.RELEASE, spec.version, "spec.version", from_catalogue))
     for index, name in enumerate(spec.images.pull_secrets):
@@ -74,10 +78,19 @@ def required(cluster: ChatCluster) -> list[Reference]:
             # A service that is switched off needs no database.
             off = {f"{service}_url" for service in SERVICES} - {f"{service}_url" for service in running}
             keys = tuple(key for key in EXTERNAL_KEYS[name] if key not in off)
+            if name == "postgres" and stores.files_in_postgres(cluster):
+                keys += ("objects_url",)
             references.append(Reference(ReferenceKind.SECRET, chosen.external.secret_name, field, keys))
         elif chosen.storage is not None and chosen.storage.storage_class_name is not None:
             field = f"spec.{name}.storage.storageClassName"
             references.append(Reference(ReferenceKind.STORAGE_CLASS, chosen.storage.storage_class_name, field))
+    if spec.backup is not None:
+        destination, encryption = spec.backup.destination, spec.backup.encryption
+        keys = ("access_key", "secret_key", *(("ca.crt",) if destination.private_authority else ()))
+        where = "spec.backup.destination.secretName"
+        references.append(Reference(ReferenceKind.SECRET, destination.secret_name, where, keys))
+        where = "spec.backup.encryption.secretName"
+        references.append(Reference(ReferenceKind.SECRET, encryption.secret_name, where, ("passphrase",)))
     smtp = spec.notification.smtp
     if smtp is not None and smtp.secret_name is not None and "notification" in running:
         references.append(
@@ -90,20 +103,32 @@ def required(cluster: ChatCluster) -> list[Reference]:
     return references
 
 
+SERVER: Final = "mongodb-server"
+"""Key of the catalogue with the image of MongoDB's own server; `mongodb` is that of the embedded stand-in."""
+
+
+def catalogue_key(cluster: ChatCluster, component: str) -> str:
+    """Under which key the catalogue has a component's image."""
+    replicated = component == "mongodb" and cluster.spec.mongodb.engine is MongoEngine.REPLICA_SET
+    return SERVER if replicated else component
+
+
 def available_images(cluster: ChatCluster, catalogue: Mapping[str, str]) -> dict[str, str]:
-    """The image of each managed component that has one. `catalogue` is the release's map from component to image."""
-    available = {**catalogue, **cluster.spec.images.overrides}
-    return {item.name: available[item.name] for item in components(cluster) if item.name in available}
+    """The image of each managed component that has one. `catalogue` is the release's map from key to image."""
+    found = {
+        item.name: cluster.spec.images.overrides.get(item.name) or catalogue.get(catalogue_key(cluster, item.name))
+        for item in components(cluster)
+    }
+    return {name: image for name, image in found.items() if image}
 
 
 def resolve_images(cluster: ChatCluster, catalogue: Mapping[str, str]) -> dict[str, str]:
-    """The image of each managed component. `catalogue` is the release's map from component to image.
+    """The image of each managed component. `catalogue` is the release's map from key to image.
 
     Raises MissingImageError when a component is in neither the catalogue nor `spec.images.overrides`.
     """
-    available = {**catalogue, **cluster.spec.images.overrides}
-    wanted = [item.name for item in components(cluster)]
-    missing = tuple(name for name in wanted if name not in available)
+    available = available_images(cluster, catalogue)
+    missing = tuple(catalogue_key(cluster, item.name) for item in components(cluster) if item.name not in available)
     if missing:
         raise MissingImageError(cluster.spec.version, missing)
-    return {name: available[name] for name in wanted}
+    return available

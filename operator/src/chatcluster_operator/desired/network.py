@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from chatcluster_operator.api import EDGE, FIELD_MANAGER, LABEL_NAME, STORES, ChatCluster
 from chatcluster_operator.api.spec import Peer
-from chatcluster_operator.desired import haproxy, kafka, migrations, postgres, redis, services, stores
+from chatcluster_operator.desired import backup, haproxy, kafka, migrations, objects, postgres, services, stores
 from chatcluster_operator.desired.common import manifest, object_name, selector
 from chatcluster_operator.desired.components import running_services
 from chatcluster_operator.desired.sizing import sizing
@@ -29,11 +29,21 @@ SOCKETS: Final = ("message", "presence")
 """Services that people stay connected to."""
 
 _API_SERVER_PORTS = (443, 6443)
-_MEMBER_PORTS = {
+_MEMBER_PORTS: Final = {
     "postgres": (stores.PORTS["postgres"], postgres.PATRONI_PORT),
-    "kafka": (stores.PORTS["kafka"], kafka.CONTROLLER_PORT),
+    "kafka": (stores.PORTS["kafka"], kafka.CONTROLLER_PORT, kafka.STATE_PORT),
 }
-"""Ports on which the members of a store speak to each other."""
+"""Ports on which the members of a store speak to each other, a single one to itself."""
+_SEVERAL_PORTS: Final = {
+    "redis": (stores.PORTS["redis"], stores.SENTINEL_PORT),
+    "mongodb": (stores.PORTS["mongodb"],),
+    "objects": objects.MEMBER_PORTS,
+}
+"""The same of stores of which a single member needs none."""
+
+
+_BACKED_UP: Final = ("postgres", "mongodb", "objects")
+"""Stores with what must outlive them."""
 
 
 def manifests(cluster: ChatCluster) -> list[Manifest]:
@@ -44,6 +54,7 @@ def manifests(cluster: ChatCluster) -> list[Manifest]:
         *(_store_policy(cluster, name) for name in managed),
         *(_service_policy(cluster, name) for name in running_services(cluster)),
         _migration_policy(cluster),
+        *([_backup_policy(cluster)] if cluster.spec.backup else []),
         *([_edge_policy(cluster)] if cluster.spec.edge.external is None else []),
     ]
 
@@ -94,20 +105,26 @@ _DNS: Final[Rule] = {"ports": [*_ports(53, protocol="UDP"), *_ports(53)]}
 
 def _store_policy(cluster: ChatCluster, name: str) -> Manifest:
     clients = [service for service in running_services(cluster) if name in services.PROFILES[service].stores]
-    clients += [migrations.COMPONENT] if name == postgres.NAME else []
+    files = stores.files_in_postgres(cluster)
+    if name == postgres.NAME:
+        clients += [migrations.COMPONENT, *([objects.NAME] if files else [])]
+    if cluster.spec.backup is not None and name in _BACKED_UP:
+        clients.append(backup.COMPONENT)
     ports = stores.client_ports(cluster, name)
     ingress, egress = _from(cluster, clients, *ports), [_DNS]
-    # Members of Redis speak to each other as services do.
-    members = ports if name == redis.NAME and len(ports) > 1 else _MEMBER_PORTS.get(name)
-    if members:
+    several = sizing(cluster)[name].replicas.value > 1
+    if members := _MEMBER_PORTS.get(name, _SEVERAL_PORTS.get(name) if several else None):
         ingress += _from(cluster, [name], *members)
         egress.append(_to(cluster, name, *members))
-    if sizing(cluster)[name].replicas.value > 1:
+    if several:
         peer = {"namespaceSelector": {}, "podSelector": {"matchLabels": OPERATOR}}
         ingress.append({"from": [peer], "ports": _ports(*stores.ADMIN_PORTS[name])})
+    if name == objects.NAME and files:
+        egress.append(_to_store(cluster, postgres.NAME))
     if name == postgres.NAME:
         # Patroni elects its leader through the API server, whose address no label tells.
         egress.append({"ports": _ports(*_API_SERVER_PORTS)})
+        egress += _to_destination(cluster)
     return _policy(cluster, object_name(cluster, name), name, ingress, egress)
 
 
@@ -151,6 +168,16 @@ def _to_store(cluster: ChatCluster, store: str) -> Rule:
 def _migration_policy(cluster: ChatCluster) -> Manifest:
     egress = [_DNS, _to_store(cluster, postgres.NAME)]
     return _policy(cluster, object_name(cluster, migrations.COMPONENT), migrations.COMPONENT, [], egress)
+
+
+def _backup_policy(cluster: ChatCluster) -> Manifest:
+    egress = [_DNS, *(_to_store(cluster, name) for name in _BACKED_UP), *_to_destination(cluster)]
+    return _policy(cluster, object_name(cluster, backup.COMPONENT), backup.COMPONENT, [], egress)
+
+
+def _to_destination(cluster: ChatCluster) -> list[Rule]:
+    """Backups lie outside the cluster: only the port is known."""
+    return [{"ports": _ports(cluster.spec.backup.destination.port)}] if cluster.spec.backup else []
 
 
 def _edge_policy(cluster: ChatCluster) -> Manifest:

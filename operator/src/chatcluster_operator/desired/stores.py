@@ -101,7 +101,8 @@ def files_in_postgres(cluster: ChatCluster) -> bool:
 
 def postgres_users(cluster: ChatCluster) -> tuple[str, ...]:
     """Who has a database in PostgreSQL."""
-    return (*POSTGRES_USERS, *(("objects",) if files_in_postgres(cluster) else ()))
+    backups = ("backup",) if cluster.spec.backup else ()
+    return (*POSTGRES_USERS, *(("objects",) if files_in_postgres(cluster) else ()), *backups)
 
 
 def postgres_role(service: str) -> str:

@@ -33,6 +33,17 @@ class Migrations:
 
 
 @dataclass(frozen=True)
+class BackupRun:
+    """A backup that is being made."""
+
+    name: str
+    """Of the ChatBackup."""
+    id: str
+    release: str
+    image: str
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What the manifests need beyond the ChatCluster itself."""
 
@@ -44,7 +55,7 @@ class Inputs:
     """A digest of the content of each Secret that the user brings, by its name. It goes into the pods' checksums, so
     that a changed Secret rolls them. One left out is taken as unchanging."""
     volumes: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Size of each store's volumes as they are, by component; a store that is not made yet is absent."""
+    """Size that the claim template of a store says, by component; a store that is not made yet is absent."""
     members: Mapping[str, int] = field(default_factory=dict[str, int])
     """How many members a store's StatefulSet has where that is not what the spec asks for: it gives some up, and their
     data is still being moved. By component; the others are absent."""
@@ -59,6 +70,9 @@ class Inputs:
     """None: those of `images`, and all the way."""
     restarts: Mapping[str, str] = field(default_factory=dict[str, str])
     """When the restart of a component's pods was last asked for, RFC 3339, by component."""
+
+    backup: BackupRun | None = None
+    """The backup that is being made; None: none is."""
 
     def credentials_of(self, service: str) -> Credentials:
         """The generated values as that service uses them."""

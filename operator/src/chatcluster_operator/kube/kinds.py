@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from chatcluster_operator.api.backup import BACKUP_KIND, BACKUP_PLURAL
 from chatcluster_operator.api.constants import GROUP, KIND, PLURAL, VERSION
 
 
@@ -42,12 +43,10 @@ class Kind:
 
 
 CHATCLUSTER: Final = Kind(GROUP, VERSION, KIND, PLURAL, metadata_only=False)
+CHATBACKUP: Final = Kind(GROUP, VERSION, BACKUP_KIND, BACKUP_PLURAL, metadata_only=False)
 LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 EVENT: Final = Kind("", "v1", "Event", "events")
 STORAGE_CLASS: Final = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False)
-NODE: Final = Kind("", "v1", "Node", "nodes", namespaced=False, metadata_only=False, made=False)
-CLAIM: Final = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", made=False)
-VOLUME: Final = Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False, made=False)
 NODE: Final = Kind("", "v1", "Node", "nodes", namespaced=False, metadata_only=False, made=False)
 CLAIM: Final = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", made=False)
 VOLUME: Final = Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False, made=False)

@@ -15,7 +15,8 @@ from chatcluster_operator.decide import Applied, Key, Missing, Snapshot, volumes
 from chatcluster_operator.decide.members import Claim, Node
 from chatcluster_operator.desired import Reference
 from chatcluster_operator.kube import CHATCLUSTER, CHILD_KINDS, KINDS, Client, Kind, Object
-from chatcluster_operator.kube.kinds import NODE
+from chatcluster_operator.kube.kinds import CHATBACKUP, NODE
+from chatcluster_operator.observe.backups import Backups
 from chatcluster_operator.observe.cache import Cache, Owner
 from chatcluster_operator.observe.canary import Canary
 from chatcluster_operator.observe.claims import look_up_claim
@@ -165,6 +166,7 @@ class Observer:
         self.cache = Cache(changed)
         self._catalogue = CatalogueSink(namespace, catalogue_changed)
         self._children = Children(self.cache)
+        self.backups = Backups(changed)
         at_home = not watched or namespace in watched
         self._canary = Canary(
             client, self._children, namespace=namespace if at_home else watched[0], unseen=self._canary_unseen
@@ -174,6 +176,7 @@ class Observer:
         self._informers: dict[str, list[Informer]] = {}
         for where in watched or (None,):
             self._add(CHATCLUSTER.name, CHATCLUSTER, clusters, {}, where)
+            self._add(CHATBACKUP.name, CHATBACKUP, self.backups, {}, where)
             for kind in CHILD_KINDS:
                 if kind.optional:
                     continue
@@ -270,7 +273,10 @@ class Observer:
 
     def written(self, body: Object) -> None:
         """Take in an object that a write returned, ahead of the watch."""
-        self._children.put(KINDS[body["kind"]], body)
+        if body["kind"] == CHATBACKUP.name:
+            self.backups.put(CHATBACKUP, body)
+        else:
+            self._children.put(KINDS[body["kind"]], body)
 
     async def chatcluster(self, owner: Owner) -> Object | None:
         """The ChatCluster as it is now, None when there is none. Raises what `Client` raises."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from chatcluster_operator.api import FIELD_MANAGER, LABEL_COMPONENT, LABEL_INSTANCE
+from chatcluster_operator.api.constants import BACKUP
 from chatcluster_operator.decide import Child, Pod, Workload
 from chatcluster_operator.decide.snapshot import Job, digest
 from chatcluster_operator.desired import migrations
@@ -113,7 +114,24 @@ def pod_of(body: Mapping[str, Any]) -> Pod:
         reason=reason,
         message=message,
         ending="deletionTimestamp" in metadata,
+        steps=_steps(body) if metadata.get("labels", {}).get(LABEL_COMPONENT) == BACKUP else (),
     )
+
+
+def _steps(body: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """The containers of a pod that runs to its end, in the order in which they go."""
+    spec, status = body["spec"], body.get("status", {})
+    listed = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    states: dict[str, Mapping[str, Any]] = {item["name"]: item.get("state", {}) for item in listed}
+    steps: list[tuple[str, str, str]] = []
+    for container in (*spec.get("initContainers", []), *spec["containers"]):
+        state = states.get(container["name"], {})
+        if ended := state.get("terminated"):
+            word = "Done" if ended.get("exitCode") == 0 else "Failed"
+            steps.append((container["name"], word, str(ended.get("message", ""))))
+        else:
+            steps.append((container["name"], "Running" if "running" in state else "Waiting", ""))
+    return tuple(steps)
 
 
 def _trouble(body: Mapping[str, Any]) -> tuple[str, str]:

@@ -10,15 +10,17 @@ from typing import Final
 
 from chatcluster_operator.api import ChatCluster, Operation, Rotated, Rotation
 from chatcluster_operator.decide import Failure, Key, Missing, Wait, Work
+from chatcluster_operator.decide.backups import Course, holds_up
 from chatcluster_operator.decide.certificates import CertificateFacts
 from chatcluster_operator.decide.restart import Restarts
 from chatcluster_operator.decide.volumes import Growth
 from chatcluster_operator.desired import Inputs, Reference, credentials_name, required
 from chatcluster_operator.observe import Observer, Owner, References
+from chatcluster_operator.reconcile import backups
 from chatcluster_operator.reconcile.certificates import Keeper, Kept
 from chatcluster_operator.reconcile.credentials import Vault
 from chatcluster_operator.reconcile.members import Members, Membership
-from chatcluster_operator.reconcile.rollout import choose, restarted
+from chatcluster_operator.reconcile.rollout import choose, restarted, standing
 from chatcluster_operator.reconcile.rotation import noted, rotate
 from chatcluster_operator.reconcile.volumes import Volumes
 
@@ -55,6 +57,8 @@ class Gathered:
     """Stores with several members."""
     growths: Mapping[str, Growth] = field(default_factory=dict[str, Growth])
     """Volumes of the stores that are made, by store."""
+    backups: Course = field(default_factory=Course)
+    """Backups, as they go on."""
     due: int | None = None
     """When to look again at the latest, Unix seconds."""
 
@@ -105,14 +109,21 @@ class Gatherer:
             tls=kept.own,
             apis=self._observer.apis,
         )
-        chosen = choose(cluster, snapshot, self._observer.catalogue, bare, now=now)
+        kept_backups = self._observer.backups.of(self._owner)
+        chosen = choose(
+            cluster, snapshot, self._observer.catalogue, bare, now=now, backing_up=holds_up(kept_backups, now=now)
+        )
         if chosen.images is None:
             return nothing
         inputs = replace(bare, images=chosen.images, migrations=chosen.migrations)
         turned = rotate(cluster, inputs, snapshot, upgrading=chosen.operation, now=now)
         restarts = restarted(cluster, snapshot, upgrading=chosen.operation, rotating=turned.rotation, now=now)
         waits = {Work.UPGRADE: chosen.wait, Work.ROTATION: turned.wait, Work.RESTART: restarts.wait}
+        situated = standing(cluster, snapshot, upgrading=chosen.operation, rotating=turned.rotation, now=now)
+        known = self._observer.catalogue.get(chosen.release or "", {})
+        backed_up, run, again = backups.look(cluster, kept_backups, snapshot, situated, known, now=now)
         times = (
+            backed_up.due,
             kept.due,
             chosen.due,
             membership.due,
@@ -120,11 +131,11 @@ class Gatherer:
             *(wait.until for wait in waits.values() if wait),
         )
         return Gathered(
-            replace(turned.inputs, restarts=restarts.stamps),
+            replace(turned.inputs, restarts=restarts.stamps, backup=run),
             chosen.release,
             references.missing,
             guarded={Key("Secret", credentials_name(cluster)): held.version},
-            retry=chosen.retry(now),
+            retry=chosen.retry(now) | again,
             operation=chosen.operation,
             restarts=restarts,
             rotation=turned.rotation,
@@ -133,6 +144,7 @@ class Gatherer:
             certificate=kept.facts,
             membership=membership,
             growths=growths,
+            backups=backed_up,
             due=min((at for at in times if at is not None), default=None),
         )
 

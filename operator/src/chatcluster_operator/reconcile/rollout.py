@@ -7,7 +7,7 @@ from typing import Final
 from chatcluster_operator.api import ChatCluster, Operation, OperationPhase, Rotation, RotationPhase
 from chatcluster_operator.api.spec import WhenUnhealthy
 from chatcluster_operator.decide import FAILING, Key, Snapshot, State, Wait, Work, Workload, advance
-from chatcluster_operator.decide.operations import may_begin, may_go_on, situation
+from chatcluster_operator.decide.operations import Situation, may_begin, may_go_on, situation
 from chatcluster_operator.decide.restart import Restarts, restarts
 from chatcluster_operator.decide.snapshot import Job
 from chatcluster_operator.decide.upgrade import ORDER, Limits, Schema
@@ -48,8 +48,17 @@ class Chosen:
         return min(times, default=None)
 
 
-def choose(cluster: ChatCluster, snapshot: Snapshot, catalogue: Catalogue, inputs: Inputs, *, now: int) -> Chosen:
-    """What the ChatCluster is to run next. `inputs` need no images yet; `now` is in Unix seconds."""
+def choose(
+    cluster: ChatCluster,
+    snapshot: Snapshot,
+    catalogue: Catalogue,
+    inputs: Inputs,
+    *,
+    now: int,
+    backing_up: Wait | None = None,
+) -> Chosen:
+    """What the ChatCluster is to run next. `inputs` need no images yet; `now` is in Unix seconds; `backing_up` is why a
+    change of release does not begin for a backup."""
     running: str | None = cluster.status.get("version")
     known = cluster.status.get("operation")
     operation = Operation.model_validate(known) if known else None
@@ -62,7 +71,7 @@ def choose(cluster: ChatCluster, snapshot: Snapshot, catalogue: Catalogue, input
     live = {name: workload.image for name, workload in workloads.items() if workload.image}
     if new.keys() != set(names):
         return _unknown(cluster, names, running, operation, {**old, **live})
-    standing = situation(cluster, names, workloads, now=now)
+    situated = situation(cluster, names, workloads, now=now)
     rollout = advance(
         wanted=cluster.spec.version,
         running=running,
@@ -72,8 +81,9 @@ def choose(cluster: ChatCluster, snapshot: Snapshot, catalogue: Catalogue, input
         schema=_schema(cluster, snapshot, inputs, new) if operation or running != cluster.spec.version else Schema(),
         limits=Limits(cluster.spec.upgrade.step_timeout_seconds, cluster.spec.upgrade.migration_timeout_seconds),
         now=now,
-        begin=may_begin(Work.UPGRADE, standing, unwell=cluster.spec.upgrade.when_unhealthy is WhenUnhealthy.PROCEED),
-        go_on=may_go_on(Work.UPGRADE, standing),
+        begin=may_begin(Work.UPGRADE, situated, unwell=cluster.spec.upgrade.when_unhealthy is WhenUnhealthy.PROCEED)
+        or backing_up,
+        go_on=may_go_on(Work.UPGRADE, situated),
         way_back=bool(running) and running in catalogue,
     )
     images = {
@@ -166,13 +176,22 @@ def restarted(
 ) -> Restarts:
     """The restarts that people ask for; they come after what is under way, or begins in this look."""
     workloads = _workloads(cluster, snapshot)
-    standing = situation(cluster, list(workloads), workloads, now=now)
-    if upgrading is not None and upgrading.phase is not OperationPhase.ROLLED_BACK:
-        standing = replace(standing, under_way=Work.UPGRADE)
-    elif rotating is not None and rotating.phase is not RotationPhase.FAILED:
-        standing = replace(standing, under_way=Work.ROTATION)
+    now_standing = standing(cluster, snapshot, upgrading=upgrading, rotating=rotating, now=now)
     order = [name for name in ORDER if name in {item.name for item in components(cluster)}]
-    return restarts(cluster.annotations, order, workloads, now=now, wait=may_begin(Work.RESTART, standing))
+    return restarts(cluster.annotations, order, workloads, now=now, wait=may_begin(Work.RESTART, now_standing))
+
+
+def standing(
+    cluster: ChatCluster, snapshot: Snapshot, *, upgrading: Operation | None, rotating: Rotation | None, now: int
+) -> Situation:
+    """What operations depend on, with what begins in this look."""
+    workloads = _workloads(cluster, snapshot)
+    found = situation(cluster, list(workloads), workloads, now=now)
+    if upgrading is not None and upgrading.phase is not OperationPhase.ROLLED_BACK:
+        return replace(found, under_way=Work.UPGRADE)
+    if rotating is not None and rotating.phase is not RotationPhase.FAILED:
+        return replace(found, under_way=Work.ROTATION)
+    return found
 
 
 def _workloads(cluster: ChatCluster, snapshot: Snapshot) -> dict[str, Workload]:

@@ -16,6 +16,7 @@ import structlog
 
 from chatcluster_operator import metrics
 from chatcluster_operator.act import Actor, Events, Outcome, StandbyError
+from chatcluster_operator.act.backups import BackupActor
 from chatcluster_operator.api import ChatCluster, InvalidSpecError, InventoryItem, OperationPhase, RotationPhase
 from chatcluster_operator.decide import (
     Applied,
@@ -38,6 +39,7 @@ from chatcluster_operator.desired import Inputs, Manifest, components, credentia
 from chatcluster_operator.kube import KINDS, ApiError, Object
 from chatcluster_operator.kube.client import CONNECTION_ERRORS
 from chatcluster_operator.observe import Backoff, Observer, Owner, Sockets, SocketScraper
+from chatcluster_operator.reconcile import backups
 from chatcluster_operator.reconcile.inputs import Gathered, Gatherer
 from chatcluster_operator.reconcile.ledger import mark, recall, unmarked
 from chatcluster_operator.reconcile.members import Members
@@ -92,6 +94,7 @@ class Worker:
         self._log = structlog.get_logger(__name__)
         self._members = Members(observer, owner, actor, probing, self.wake)
         self._volumes = Volumes(observer, owner)
+        self._backups = BackupActor(actor.client, actor.leadership)
         self._gatherer = Gatherer(observer, owner, self._members, self._volumes)
         self._sockets = Sockets(scraper, self.wake)
         self._applied: dict[Key, Applied] = {}
@@ -255,6 +258,7 @@ class Worker:
             outcome = await self._actor.execute(cluster, intent, guarded=gathered.guarded)
             self._remember(outcome)
         failed = {} if cluster.spec.paused else await self._members.carry_out(cluster, gathered.membership)
+        await backups.carry_out(self._backups, self._observer, self._owner, cluster, gathered.backups)
         refused = {} if cluster.spec.paused else await self._volumes.carry_out(self._actor, gathered.growths)
         failures = (*gathered.failures, *outcome.failures)
         after = self._observer.snapshot(self._owner, applied=self._applied, missing=gathered.missing)

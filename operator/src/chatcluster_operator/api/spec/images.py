@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from chatcluster_operator.api.constants import COMPONENTS
+from chatcluster_operator.api.constants import BACKUP, COMPONENTS
 from chatcluster_operator.api.model import Model, rules
 from chatcluster_operator.api.spec.common import ObjectName
 
@@ -19,7 +19,8 @@ class PullPolicy(StrEnum):
     NEVER = "Never"
 
 
-_KNOWN = ", ".join(COMPONENTS)
+_NAMES = (*COMPONENTS, BACKUP)
+_KNOWN = ", ".join(_NAMES)
 
 
 class Images(Model):
@@ -28,10 +29,10 @@ class Images(Model):
     overrides: Annotated[
         dict[str, Annotated[str, StringConstraints(min_length=1, max_length=512)]],
         Field(
-            max_length=len(COMPONENTS),
+            max_length=len(_NAMES),
             json_schema_extra=rules(
                 (
-                    f"self.all(component, component in {list(COMPONENTS)!r})",
+                    f"self.all(component, component in {list(_NAMES)!r})",
                     f"images.overrides names an unknown component; the components are {_KNOWN}",
                 ),
                 (
@@ -54,7 +55,7 @@ class Images(Model):
     @model_validator(mode="after")
     def _known_and_fixed(self) -> Self:
         for component, image in self.overrides.items():
-            if component not in COMPONENTS:
+            if component not in _NAMES:
                 raise ValueError(f"overrides names an unknown component, {component}; the components are {_KNOWN}")
             if not re.search(r"[:@][^:@/]+$", image) or image.endswith(":latest"):
                 raise ValueError(f"overrides.{component} must end with a tag other than latest, or with a digest")

@@ -70,7 +70,8 @@ def _seconds(duration: str) -> int:
     return sum(int(number) * units[unit] for number, unit in re.findall(r"([0-9]+)([hm])", duration))
 
 
-def _known_zone(name: str) -> str:
+def known_zone(name: str) -> str:
+    """The name of a time zone, if it is one. Raises ValueError."""
     try:
         ZoneInfo(name)
     except (LookupError, OSError, ValueError):
@@ -106,7 +107,7 @@ class MaintenanceWindow(Model):
         ),
     ]
     """How long it is open, such as 4h or 1h30m; at least 15m, at most 24h."""
-    time_zone: Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_known_zone)] = "Etc/UTC"
+    time_zone: Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(known_zone)] = "Etc/UTC"
     """Time zone by its name in the IANA database, such as Europe/Berlin."""
 
     @property

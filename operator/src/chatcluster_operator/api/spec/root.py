@@ -1,10 +1,11 @@
 """The whole spec."""
 
-from typing import Annotated
+from typing import Annotated, Final, Self
 
-from pydantic import StringConstraints
+from pydantic import ConfigDict, StringConstraints, model_validator
 
-from chatcluster_operator.api.model import Model
+from chatcluster_operator.api.model import Model, rules
+from chatcluster_operator.api.spec.backup import Backup
 from chatcluster_operator.api.spec.capacity import Capacity, Retention
 from chatcluster_operator.api.spec.credentials import Credentials
 from chatcluster_operator.api.spec.edge import Edge
@@ -14,9 +15,23 @@ from chatcluster_operator.api.spec.lifecycle import DeletionPolicy, Failover, Ma
 from chatcluster_operator.api.spec.services import Service, Services
 from chatcluster_operator.api.spec.stores import Kafka, Mongodb, Objects, Postgres, Redis, Store
 
+_BACKUP_OF_ALL: Final = (
+    "spec.backup binds all stores to one moment, for which PostgreSQL must be managed; remove backup and back up the "
+    "external stores by their own means, or remove postgres.external"
+)
+
 
 class ChatClusterSpec(Model):
     """What a ChatCluster should be. Only the version is required."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "!has(self.backup) || !has(self.postgres) || !has(self.postgres.external)",
+                _BACKUP_OF_ALL,
+            )
+        )
+    )
 
     version: Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._]*)$")]
     """Release to run: a key of the image catalogue, the ConfigMap chatcluster-images beside the operator."""
@@ -38,6 +53,8 @@ class ChatClusterSpec(Model):
     """When changes may begin that restart pods."""
     credentials: Credentials = Credentials()
     """When generated passwords and keys are replaced."""
+    backup: Backup | None = None
+    """Backups of all stores. Left out: none."""
     images: Images = Images()
     """Where images come from."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
@@ -49,7 +66,8 @@ class ChatClusterSpec(Model):
     """The six services."""
     postgres: Postgres = Postgres()
     """PostgreSQL: accounts, API tokens and preferences. Keys of an external Secret, each postgresql+asyncpg://… with a
-    database and role of its own: `user_url`, `gateway_url`, `notification_url`."""
+    database and role of its own: `user_url`, `gateway_url`, `notification_url`; `objects_url` too where a managed
+    object store has several members."""
     mongodb: Mongodb = Mongodb()
     """MongoDB: conversations and messages. Keys of an external Secret: `url` (mongodb://…)."""
     redis: Redis = Redis()
@@ -66,6 +84,12 @@ class ChatClusterSpec(Model):
     """What becomes of uploaded files."""
     notification: Notification = Notification()
     """How people who are not there are told."""
+
+    @model_validator(mode="after")
+    def _backs_up_what_it_runs(self) -> Self:
+        if self.backup is not None and self.postgres.external is not None:
+            raise ValueError(_BACKUP_OF_ALL)
+        return self
 
     def service(self, name: str) -> Service:
         """The service of that name."""
