@@ -29,6 +29,7 @@ RECIPES: tuple[Recipe, ...] = (
         for name in SERVICES
     ),
     Recipe("operator", "operator/Dockerfile", locked=("chatcluster-operator",)),
+    Recipe("backup", "backup/Dockerfile", locked=("chatcluster-backup",)),
     Recipe("postgres", "stores/postgres/Dockerfile"),
     Recipe("kafka", "stores/kafka/Dockerfile"),
     Recipe("mongodb-embedded", "stores/mongodb-embedded/Dockerfile"),
