@@ -7,6 +7,7 @@ import asyncio
 import base64
 import contextlib
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -124,9 +125,9 @@ def holds(cluster: KafkaCluster) -> dict[int, int]:
     return {broker["id"]: broker["holds"] for broker in view(cluster).get("brokers", [])}
 
 
-def in_step(cluster: KafkaCluster, partitions: int = PARTITIONS) -> bool:
-    seen = view(cluster)
-    held = sum(holds(cluster).values())
+def in_step(cluster: KafkaCluster, partitions: int = PARTITIONS, node: int = 0) -> bool:
+    seen = view(cluster, node)
+    held = sum(broker["holds"] for broker in seen.get("brokers", []))
     return bool(seen) and not seen["behindCount"] and not seen["reassigning"] and held >= 3 * partitions
 
 
@@ -149,7 +150,7 @@ async def test_a_killed_broker_takes_nothing_with_it(three: KafkaCluster) -> Non
         await asyncio.to_thread(three.until, lambda: view(three, left)["behindCount"] > 0, "its copies to be missed")
         assert three.state(left)["ready"], "the absence of one is no fault of another"
         await asyncio.to_thread(three.start, active)
-    assert in_step(three)
+    assert in_step(three, node=active)
 
 
 async def test_brokers_are_restarted_one_after_the_other_while_all_goes_on(three: KafkaCluster) -> None:
@@ -158,17 +159,19 @@ async def test_brokers_are_restarted_one_after_the_other_while_all_goes_on(three
             await asyncio.to_thread(three.stop, node)
             await talk.more()
             await asyncio.to_thread(three.start, node)
-            assert in_step(three, PARTITIONS), "ready means that the next may be taken"
+            assert in_step(three, node=node), "ready means that the next may be taken"
 
 
 async def test_a_broker_waits_to_stop_while_another_is_away(three: KafkaCluster) -> None:
     three.nodes[2].kill()
-    await asyncio.to_thread(three.until, lambda: view(three)["behindCount"] > 0, "its copies to be missed")
+    await asyncio.to_thread(three.until, lambda: view(three, 1)["behindCount"] > 0, "its copies to be missed")
+    began = time.monotonic()
     waiting = asyncio.create_task(asyncio.to_thread(three.may_stop, 1))
     await asyncio.to_thread(three.lose_disk, 2)
     await asyncio.to_thread(three.spawn, 2)
     await waiting
-    # Either the other is back, or the wait ended after a minute, as on a machine that is that slow.
+    # The wait ends after a minute in any case.
+    assert in_step(three, node=1) or time.monotonic() - began >= 60
     await asyncio.to_thread(three.until_ready, 2)
 
 
@@ -188,7 +191,7 @@ async def test_one_becomes_three_without_a_restart(growing: KafkaCluster) -> Non
         await asyncio.to_thread(growing.start, 1, 2)
         await talk.more()
     assert view(growing)["voters"] == [0, 1, 2]
-    assert in_step(growing), "ready means that there are three copies"
+    assert in_step(growing, node=2), "ready means that there are three copies"
     assert growing.nodes[0].pid == first
     limits = f"a write to {MESSAGES_TOPIC} needs 2 copies, before 1"
     await asyncio.to_thread(
@@ -221,7 +224,9 @@ async def test_a_fourth_takes_its_share_and_gives_it_back(growing: KafkaCluster)
 
 async def test_fewer_than_vote_are_not_wished_for_in_earnest(growing: KafkaCluster) -> None:
     before = holds(growing)
-    growing.wish(members=1)
-    async with talking(growing):
-        pass
-    assert holds(growing) == before
+    growing.wish(members=1, topics={"another": 1})
+    await asyncio.to_thread(
+        growing.until, lambda: sum(holds(growing).values()) > sum(before.values()), "the wish to be heard"
+    )
+    assert all(holds(growing)[broker] >= held for broker, held in before.items())
+    assert view(growing)["voters"] == [0, 1, 2]

@@ -19,6 +19,7 @@ USERNAME, PASSWORD = "chat", "kafka-password"
 _POM = Path(__file__).parents[3] / "stores" / "kafka" / "pom.xml"
 _SOURCES = _POM.parent / "src"
 _JAVA = ["-Xms128m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "chatcluster" / "kafka"
 _DOWNLOAD_SECONDS = 600
 
 
@@ -48,9 +49,8 @@ def running_kafka(sign_in: Mapping[str, str] | None = None, java_options: Sequen
     folder = Path(tempfile.mkdtemp(prefix="chatcluster-kafka-"))
     port, controller = free_port(), free_port()
     jars = class_path()
-    if sign_in:
-        compile_sources(folder)
-    java = [find_program("java"), *java_options, "-cp", f"{folder}:{jars}"]
+    own = f"{folder}:{classes()}" if sign_in else str(folder)
+    java = [find_program("java"), *java_options, "-cp", f"{own}:{jars}"]
     log_to_console(folder)
     properties = folder / "server.properties"
     settings = _properties(folder, port, controller) | dict(sign_in or {})
@@ -112,18 +112,27 @@ def log_to_console(folder: Path) -> None:
     )
 
 
-def compile_sources(folder: Path) -> None:
-    """Compile the classes of the image into `folder`."""
-    javac = [find_program("javac"), "-cp", class_path(), "-d", str(folder), *map(str, _SOURCES.rglob("*.java"))]
-    subprocess.run(javac, check=True, capture_output=True, timeout=300)
+def classes() -> Path:
+    """A folder with the classes of the image, compiled once."""
+    sources = sorted(_SOURCES.rglob("*.java"))
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in [_POM, *sources])).hexdigest()[:16]
+    folder = _CACHE / f"{digest}.classes"
+    if not folder.exists():
+        _CACHE.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=_CACHE))
+        javac = [find_program("javac"), "-cp", class_path(), "-d", str(part), *map(str, sources)]
+        subprocess.run(javac, check=True, capture_output=True, timeout=_DOWNLOAD_SECONDS)
+        with contextlib.suppress(OSError):  # another run was faster
+            part.rename(folder)
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
 
 
 def class_path() -> str:
     """The jars that `pom.xml` names, fetched by Maven once; the answer is kept in the user's cache under its hash."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "chatcluster" / "kafka"
-    file = cache / f"{hashlib.sha256(_POM.read_bytes()).hexdigest()[:16]}.classpath"
+    file = _CACHE / f"{hashlib.sha256(_POM.read_bytes()).hexdigest()[:16]}.classpath"
     if not file.exists() or not all(Path(jar).exists() for jar in file.read_text().split(":")):
-        cache.mkdir(parents=True, exist_ok=True)
+        _CACHE.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(f".{os.getpid()}")
         goal = ["dependency:build-classpath", "-DincludeScope=runtime", f"-Dmdep.outputFile={part}"]
         subprocess.run(

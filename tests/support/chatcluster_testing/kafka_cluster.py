@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chatcluster_testing.kafka import class_path, compile_sources, log_to_console
+from chatcluster_testing.kafka import class_path, classes, log_to_console
 from chatcluster_testing.process import Program, find_program, free_port, wait_until
 
 _JAVA = ["-Xms64m", "-Xmx160m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xshare:auto"]
@@ -126,8 +126,8 @@ class KafkaCluster:
             "KAFKA_BIND": self._host(node),
         }
         options = [f"-Djava.io.tmpdir={folder}", f"-Dchatcluster.users={self.folder / 'users.properties'}"]
-        classes = f"{self.folder / 'classes'}:{class_path()}"
-        argv = [find_program("java"), *_JAVA, *options, "-cp", classes, "dev.chatcluster.kafka.Node"]
+        path = f"{self.folder}:{classes()}:{class_path()}"
+        argv = [find_program("java"), *_JAVA, *options, "-cp", path, "dev.chatcluster.kafka.Node"]
         return Program(f"kafka-{node}", ["nice", "-n", "19", *argv], folder, lambda: False, env=env)
 
 
@@ -136,10 +136,7 @@ def kafka_cluster(config: Mapping[str, str], users: str, password: str) -> Itera
     """Nodes that are all ended at the end. `users` is the content of users.properties."""
     folder = Path(tempfile.mkdtemp(prefix="chatcluster-kafka-"))
     try:
-        classes = folder / "classes"
-        classes.mkdir()
-        compile_sources(classes)
-        log_to_console(classes)
+        log_to_console(folder)
         (folder / "users.properties").write_text(users)
         cluster = KafkaCluster(folder, config, password)
         try:

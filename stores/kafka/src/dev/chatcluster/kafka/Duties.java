@@ -176,7 +176,7 @@ final class Duties {
                         .collect(Collectors.joining(", "));
     }
 
-    /** How many copies a write needs: raised once there are so many, or nobody could write. */
+    /** How many copies a write needs: raised once there are so many, or nobody could write; never lowered. */
     private String limits(Look look, Wished wished) throws ExecutionException, InterruptedException {
         List<String> whole = look.topics().keySet().stream()
                 .filter(name -> !Integer.valueOf(wished.inSync()).equals(limits.get(name)))
@@ -194,7 +194,7 @@ final class Duties {
                     .get(topic)
                     .get(key)
                     .value();
-            if (!has.equals(wanted)) {
+            if (Integer.parseInt(has) < wished.inSync()) {
                 Collection<AlterConfigOp> change =
                         List.of(new AlterConfigOp(new ConfigEntry(key, wanted), AlterConfigOp.OpType.SET));
                 admin.incrementalAlterConfigs(Map.of(topic, change)).all().get();

@@ -33,7 +33,7 @@ final class StateServer {
             thread.setDaemon(true);
             return thread;
         }));
-        server.createContext("/live", exchange -> answer(exchange, 200, state));
+        server.createContext("/live", exchange -> answer(exchange, state.alive() ? 200 : 503, state));
         server.createContext("/ready", exchange -> answer(exchange, state.told().ready() ? 200 : 503, state));
         server.createContext("/state", exchange -> answer(exchange, 200, state));
         server.createContext("/stop", exchange -> {

@@ -26,10 +26,11 @@ import org.slf4j.LoggerFactory;
  * there is one, does what {@link Duties} finds to do. So it goes on for as long as Kafka does, and needs nobody else.
  */
 final class Steward {
-    static final Duration PERIOD = Duration.ofSeconds(1);
+    static final Duration PERIOD = Duration.ofSeconds(2);
 
     private static final Logger LOG = LoggerFactory.getLogger(Steward.class);
     private static final Duration PATIENCE = Duration.ofMinutes(10);
+    private static final Duration AT_WORK = Duration.ofMillis(200);
     private static final Duration CAUGHT_UP = Duration.ofSeconds(5);
     private static final int MOST_TOLD = 20;
     private static final int CONNECT_MILLIS = 1000;
@@ -75,8 +76,8 @@ final class Steward {
         try (Admin admin = Admin.create(client)) {
             Duties duties = new Duties(id, admin);
             while (true) {
-                turn(admin, duties);
-                Thread.sleep(PERIOD.toMillis());
+                boolean working = turn(admin, duties);
+                Thread.sleep((working ? AT_WORK : PERIOD).toMillis());
             }
         } catch (InterruptedException over) {
             Thread.currentThread().interrupt();
@@ -96,26 +97,29 @@ final class Steward {
         }
     }
 
-    private void turn(Admin admin, Duties duties) throws InterruptedException {
+    /** Whether something was done, which more is likely to follow. */
+    private boolean turn(Admin admin, Duties duties) throws InterruptedException {
         try {
             Look look = Look.at(admin);
             Wished wished = Wished.read(wishes);
-            act(duties, look, wished);
+            boolean working = act(duties, look, wished);
             List<Look.Held> held = look.held();
             state.seen(view(look, held), whyNotReady(look, held, wished), mayStop(look, held, wished));
+            return working;
         } catch (InterruptedException over) {
             throw over;
         } catch (Exception failure) {
             // Most of all while the broker starts; a look that fails later is one that cannot tell that all is well.
             state.waiting("the broker does not answer: " + message(failure));
+            return false;
         }
     }
 
-    private void act(Duties duties, Look look, Wished wished) throws InterruptedException {
+    private boolean act(Duties duties, Look look, Wished wished) throws InterruptedException {
         if (!activeController() || look.quorum() == null) {
             doing = "";
             problem = "";
-            return;
+            return false;
         }
         try {
             String done = duties.next(look, wished);
@@ -124,12 +128,14 @@ final class Steward {
                 doing = done;
             }
             problem = "";
+            return !done.isEmpty();
         } catch (ExecutionException | IllegalArgumentException refused) {
             String reason = message(refused);
             if (!reason.equals(problem)) {
                 LOG.warn("What is to be done could not be done, and is tried again: {}", reason);
             }
             problem = reason;
+            return false;
         }
     }
 
