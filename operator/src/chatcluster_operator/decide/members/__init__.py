@@ -22,12 +22,17 @@ What all stores share is `set_course`: what people ask for (`members.requests`) 
 from collections.abc import Mapping
 from typing import Final
 
+from chatcluster_operator.decide.members import kafka, mongodb, postgres
 from chatcluster_operator.decide.members.course import Course, GiveUp, Question, running, set_course, store_status
 from chatcluster_operator.decide.members.facts import Contact, Member, Reach, StoreView
 from chatcluster_operator.decide.members.nodes import Claim, Node, Surroundings
 from chatcluster_operator.decide.members.orders import Decider, Decision, Failover, Order, Rebuild, Standing, Switchover
 
-DECIDERS: Final[Mapping[str, Decider]] = {}
+DECIDERS: Final[Mapping[str, Decider]] = {
+    "kafka": kafka.decide,
+    "mongodb": mongodb.decide,
+    "postgres": postgres.decide,
+}
 """What is decided for one store alone, by store."""
 
 __all__ = [
