@@ -134,9 +134,38 @@ def test_a_failed_one_says_what_the_step_said() -> None:
 
 
 def test_a_job_whose_pod_is_gone_is_made_anew() -> None:
-    decided = decide([running()], JobFacts(done=True))
-    assert decided.again
-    assert not decided.statuses
+    assert decide([running()], JobFacts(done=True)).again
+    assert decide([running()], JobFacts(done=True, steps=(StepFacts("seal", "Done"),))).again
+
+
+def test_a_last_word_that_is_yet_to_be_seen_is_waited_for() -> None:
+    decided = decide([running()], JobFacts(done=True, steps=(StepFacts("seal", "Running"),)))
+    assert not decided.again
+    assert decided.statuses["a"].phase is BackupPhase.RUNNING
+
+
+def test_what_keeps_its_pod_from_running_is_said() -> None:
+    decided = decide([running()], JobFacts(trouble="no node takes the pod"))
+    assert decided.statuses["a"].conditions[0].message == "no node takes the pod"
+
+
+def test_one_whose_configuration_goes_has_failed() -> None:
+    assert decide([running()], spec=None).statuses["a"].phase is BackupPhase.FAILED
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-11-23T03:00:00"])
+def test_an_annotation_that_is_no_time_counts_for_nothing(text: str) -> None:
+    body = {
+        "metadata": {
+            "name": "a",
+            "namespace": "chat",
+            "uid": "1",
+            "resourceVersion": "1",
+            "annotations": {"chatcluster.dev/scheduled-for": text},
+        },
+        "spec": {"clusterName": "demo"},
+    }
+    assert ChatBackup.from_body(body).scheduled_for == ""
 
 
 def test_what_ended_never_changes() -> None:
@@ -184,7 +213,7 @@ def test_a_time_that_has_just_come_counts() -> None:
     assert schedule.latest("0 3 * * *", "Etc/UTC", three) == three
 
 
-@pytest.mark.parametrize("wrong", ["0 3 * *", "61 3 * * *", "every night", "0 0 30 2 *"])
+@pytest.mark.parametrize("wrong", ["0 3 10 11", "61 3 * * *", "every night", "0 0 30 2 *"])
 def test_a_schedule_that_is_none_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match="cron"):
         Backup.model_validate({**SPEC, "schedule": wrong})

@@ -1,6 +1,7 @@
 """ChatBackup: one backup of a ChatCluster, asked for by a schedule or by a person."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
@@ -109,9 +110,17 @@ class ChatBackup(Model):
             created=metadata.get("creationTimestamp") or "",
             deleting="deletionTimestamp" in metadata,
             cluster_name=body["spec"]["clusterName"],
-            scheduled_for=metadata.get("annotations", {}).get(SCHEDULED_FOR, ""),
+            scheduled_for=_time(metadata.get("annotations", {}).get(SCHEDULED_FOR, "")),
             status=ChatBackupStatus.model_validate(body.get("status") or {}),
         )
+
+
+def _time(text: str) -> str:
+    """The text, if it is a time; anybody may write an annotation."""
+    try:
+        return text if datetime.fromisoformat(text).tzinfo else ""
+    except ValueError:
+        return ""
 
 
 SCHEDULED_FOR: Final = "chatcluster.dev/scheduled-for"

@@ -25,6 +25,7 @@ MOST_FAILED: Final = 5
 """ChatBackups that failed of which the record stays, where a later one succeeded."""
 
 CONDITION: Final = "Completed"
+UNDER_WAY: Final = "it is being made"
 SEAL: Final = "seal"
 """The last step; what it says is the backup's."""
 
@@ -47,6 +48,8 @@ class JobFacts:
     done: bool = False
     failed: str = ""
     steps: tuple[StepFacts, ...] = ()
+    trouble: str = ""
+    """What keeps its pod from running, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def course(
     again = False
     wait = _waits(spec, standing, pending, release=release, image=image, now=now)
     if running is not None:
-        status, again = _follow(running.status, job, now)
+        status, again = _follow(running.status, job, now) if spec else (_abandoned(running.status, now), False)
         if status != running.status:
             statuses[running.name] = status
         if status.phase is BackupPhase.COMPLETED:
@@ -161,7 +164,12 @@ def _begun(item: ChatBackup, *, release: str, location: str, now: int) -> ChatBa
         started=_time(now),
         release=release,
     )
-    return _told(status, item.status, "Running", "it is being made", now, holds=False)
+    return _told(status, item.status, "Running", UNDER_WAY, now, holds=False)
+
+
+def _abandoned(status: ChatBackupStatus, now: int) -> ChatBackupStatus:
+    failed = status.model_copy(update={"phase": BackupPhase.FAILED, "completed": _time(now)})
+    return _told(failed, status, "NotConfigured", "spec.backup was removed while it was being made", now, holds=False)
 
 
 def _follow(status: ChatBackupStatus, job: JobFacts | None, now: int) -> tuple[ChatBackupStatus, bool]:
@@ -175,7 +183,10 @@ def _follow(status: ChatBackupStatus, job: JobFacts | None, now: int) -> tuple[C
         return _told(failed, status, "Failed", f"{why}; nothing of it is left that counts", now, holds=False), False
     seal = next((item for item in job.steps if item.name == SEAL), None)
     if not job.done or seal is None or "id" not in seal.said:
-        return status.model_copy(update={"steps": steps}), job.done
+        going = _told(status, status, "Running", job.trouble or UNDER_WAY, now, holds=False)
+        # The pod is gone with its last word, or left none. Otherwise that is still to be seen.
+        silent = seal is None or seal.state == "Done"
+        return going.model_copy(update={"steps": steps}), job.done and silent
     completed = status.model_copy(
         update={
             "phase": BackupPhase.COMPLETED,

@@ -55,7 +55,8 @@ def _job(snapshot: Snapshot, key: Key) -> JobFacts | None:
     # The pod that changed last is the one that goes on.
     latest = max(pods, key=lambda pod: pod.version, default=None)
     steps = tuple(StepFacts(name, state, _said(text)) for name, state, text in latest.steps) if latest else ()
-    return JobFacts(done=child.job.done, failed=child.job.failed, steps=steps)
+    trouble = latest.message if latest and latest.reason else ""
+    return JobFacts(done=child.job.done, failed=child.job.failed, steps=steps, trouble=trouble)
 
 
 def _said(text: str) -> dict[str, Any]:
