@@ -109,8 +109,8 @@ follow() {
             fi
         fi
         ((${#members[@]})) || continue
-        # Nobody is asked as long as the file has the password alone that is used.
-        [[ $(<"$secrets/member_password") != "$using" ]] || continue
+        # Nobody is asked while the newest is the one that is used.
+        [[ $(tail -n 1 "$secrets/member_password") != "$using" ]] || continue
         password=$(accepted_password)
         if [[ $password != "$using" ]] && "$use" "$password" | tell "$at"; then
             using=$password
