@@ -451,10 +451,11 @@ MUTANTS = {
 
 
 def prove(rules: Rules) -> None:
-    """Raises `BrokenError` where the rules break what must hold."""
-    for what in RotationKind:
-        interrupted(rules, what)
+    """Raises `BrokenError` where the rules break what must hold. What finds most mistakes at once comes first."""
     for seed in range(400):
+        if seed == 30:
+            for what in RotationKind:
+                interrupted(rules, what)
         random = randomness.Random(seed)
         world = World(rules, unable=random.choice(("", *ORDER)))
         world.disturbed(random, 300)

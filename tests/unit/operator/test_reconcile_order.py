@@ -33,6 +33,10 @@ class Rooms:
         return self
 
     @property
+    def client(self) -> "Rooms":
+        return self
+
+    @property
     def catalogue(self) -> dict[str, Any]:
         return {}
 
