@@ -7,13 +7,14 @@ MAKEFLAGS += --no-print-directory
 NAME ?= chatcluster
 TEST_NAME ?= chatcluster-test
 MINUTES ?= 10
+TIMES ?= 10
 
 UV = $$(environments/bootstrap.sh)
 BIN := .venv/bin
 LOCAL := $(BIN)/chatcluster-local
 PYTEST := $(BIN)/pytest
 
-.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-services test-platform test-operator test-cluster day-two test-mongodb soak measure
+.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-services test-platform test-operator test-cluster day-two failover test-mongodb soak measure
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,13 +93,17 @@ test-cluster: .venv/.synced ## End to end, on a cluster of its own that goes awa
 	@$(LOCAL) clean --name $(TEST_NAME); \
 	trap '$(LOCAL) clean --name $(TEST_NAME)' EXIT; \
 	$(LOCAL) up --name $(TEST_NAME); \
-	CHATCLUSTER_NAME=$(TEST_NAME) $(PYTEST) tests/e2e tests/chaos tests/load --ignore=tests/chaos/test_day_two.py
+	CHATCLUSTER_NAME=$(TEST_NAME) $(PYTEST) tests/e2e tests/chaos tests/load --ignore=tests/chaos/test_day_two.py --ignore=tests/chaos/test_failover.py
 
 day-two: .venv/.synced ## Upgrades, scaling, rotation and more while people chat (needs `make up`, takes a quarter of an hour)
 	@CHATCLUSTER_NAME=$(NAME) $(PYTEST) tests/chaos/test_day_two.py
 
 test-mongodb: .venv/.synced ## MongoDB's own server as a replica set, in a cluster of kind (needs Docker, kind and kubectl)
 	@$(PYTEST) tests/mongodb
+
+failover: .venv/.synced ## Kill pods and nodes and cut networks, TIMES each, while people chat (needs `make up`, takes hours)
+	@CHATCLUSTER_NAME=$(NAME) $(BIN)/python tests/chaos/failover.py --times $(TIMES)
+	@CHATCLUSTER_NAME=$(NAME) $(BIN)/python tests/chaos/failover.py --times $(TIMES) --operator dead
 
 measure: .venv/.synced ## Make the figures in tests/results/skeleton.json anew (needs `make up`)
 	@CHATCLUSTER_NAME=$(NAME) $(BIN)/python tests/load/skeleton.py

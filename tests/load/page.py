@@ -46,6 +46,12 @@ _SECTIONS = {
         "scaled, rotated and drained. The message store is the embedded stand-in, which takes about 110 messages a "
         "second.",
     ),
+    "failover": (
+        "Failover",
+        "Three members of each store on the three-node local cluster, 200 clients and 50 messages a second on the same "
+        "two cores. A gap is the longest time in which no write was taken, by the public API; "
+        "[failover.md](failover.md) says what happens in it.",
+    ),
     "soak": (
         "Delivery under faults",
         "Random clients while processes are killed and frozen; the history is checked for anything lost, doubled, "

@@ -75,6 +75,16 @@ class Cluster:
         """A GET on the API server, its proxy to pods and services included."""
         return self.kubectl("get", "--raw", path).stdout
 
+    def follow(self, path: str) -> subprocess.Popen[str]:
+        """A GET on the API server that goes on, such as a watch; its answer is the process's output."""
+        return subprocess.Popen(
+            [_kubectl(), "get", "--raw", path],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "KUBECONFIG": self.kubeconfig},
+        )
+
     def metric(self, pod: dict[str, Any], port: int, name: str) -> float:
         """The sum over all labels of one metric of a pod."""
         meta = pod["metadata"]

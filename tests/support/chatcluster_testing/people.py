@@ -23,6 +23,8 @@ Transport = Literal["websocket", "polling"]
 Message = dict[str, Any]
 
 CALL_SECONDS = 5
+_SILENT_CALLS = 2
+"""After so many calls in a row without an answer a device takes its connection for dead."""
 PATIENCE_SECONDS = 90.0
 """How long a person goes on trying to send or to connect before the test fails."""
 
@@ -86,6 +88,7 @@ class Device:
         self._changed = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._refusal: object = None
+        self._unanswered = 0
         self._after_connect: list[Callable[[], Awaitable[None]]] = []
 
     async def open(self) -> Self:
@@ -115,7 +118,11 @@ class Device:
             try:
                 answer = call.result()
             except SocketIOError as error:
+                self._unanswered += 1
+                if self._unanswered >= _SILENT_CALLS:
+                    await self.drop()
                 raise ConnectionError(str(error)) from error
+            self._unanswered = 0
         finally:
             for task in (lost, call):
                 task.cancel()
@@ -124,6 +131,11 @@ class Device:
         if not answer["ok"]:
             raise Refused(answer["error"])
         return answer
+
+    async def drop(self) -> None:
+        """Lose the connection without a goodbye; the device connects again by itself."""
+        if self._session:
+            await self._session.close()
 
     async def online(self) -> None:
         """Wait until there is a connection."""
@@ -146,7 +158,7 @@ class Device:
                 if time.monotonic() > deadline:
                     raise
                 self.person.retries += 1
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(_pause(error))
                 await self.online()
                 continue
             self.person.acknowledged[client_id] = answer["message"]
@@ -191,6 +203,7 @@ class Device:
         client.on("connect_error", self._on_refused)
         self._lost.clear()
         self._refusal = None
+        self._unanswered = 0
         token = ""
         try:
             token = await self.person.token()
@@ -373,6 +386,12 @@ class Person:
 def _unauthorized(refusal: object) -> bool:
     """Whether a handshake was refused for its token."""
     return isinstance(refusal, dict) and refusal.get("data", {}).get("code") == "unauthorized"
+
+
+def _pause(error: Exception) -> float:
+    """Seconds before a send is repeated: as a refusal says."""
+    said = error.problem.get("retry_after_ms") if isinstance(error, Refused) else None
+    return 0.1 if said is None else said / 1000
 
 
 async def _rest(session: aiohttp.ClientSession, method: str, url: str, **options: Any) -> Any:

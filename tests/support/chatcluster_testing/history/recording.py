@@ -106,11 +106,6 @@ class RecordedDevice(Device):
         """Whether there is a connection now."""
         return self._open
 
-    async def drop(self) -> None:
-        """Lose the connection without a goodbye; the device connects again by itself."""
-        if self._session:
-            await self._session.close()
-
     async def call(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
         self._check("sent", event, data)
         try:
