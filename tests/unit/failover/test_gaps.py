@@ -26,7 +26,7 @@ from chatcluster_testing.people import Refused
         # Nothing ever was.
         ([], 10, 20, Gap(10, 20)),
         # One that begins after the end is not looked at.
-        ([9, 10, 11, 12, 40], 10, 11.5, Gap(9, 10)),
+        ([9, 10, 11, 12, 40], 10, 11.5, Gap(10, 11)),
     ],
 )
 def test_the_longest_of_those_that_overlap(taken: list[float], since: float, until: float, gap: Gap) -> None:
