@@ -361,3 +361,35 @@ def test_sockets_are_told_when_their_number_has_changed() -> None:
 )
 def test_what_is_made_anew_is_not_applied_yet(plan: Plan, reason: str) -> None:
     assert conditions(status_of(world(), plan=plan))["Applied"] == ("False", reason)
+
+
+def stores(leader: str = "a", *, lost: bool = False, **operation: Any) -> dict[str, Any]:
+    member = {"name": "b", "state": "Unreachable", **({"lostSince": 1} if lost else {})}
+    known = {"what": "Replace", "member": "b", "started": 5, **operation}
+    return {"stores": {"redis": {"leader": leader, "members": [member], **({"operation": known} if operation else {})}}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({}, stores(), []),
+        (stores(), stores("b"), [Notice(False, "LeaderChanged", "redis: b leads, before it did a.")]),
+        (stores(""), stores("b"), []),
+        (
+            stores(),
+            stores(lost=True),
+            [Notice(True, "MemberLost", "redis: the node of b is lost; see the condition StoresRedundant.")],
+        ),
+        (stores(lost=True), stores(lost=True), []),
+        (stores(), stores(phase="Running"), [Notice(False, "ReplaceBegun", "redis: replace b begun.")]),
+        (stores(phase="Running"), stores(phase="Running", message="waits"), []),
+        (stores(phase="Running"), stores(phase="Done"), [Notice(False, "ReplaceDone", "redis: replace b done.")]),
+        (
+            stores(phase="Done"),
+            stores(phase="Failed", started=6, message="a leads"),
+            [Notice(True, "ReplaceFailed", "redis: replace b failed: a leads.")],
+        ),
+    ],
+)
+def test_events_of_stores(before: dict[str, Any], after: dict[str, Any], told: list[Notice]) -> None:
+    assert notices(before, after) == told

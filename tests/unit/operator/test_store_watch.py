@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from chatcluster_operator import metrics
 from chatcluster_operator.api import ChatCluster, MemberRole, MemberState
 from chatcluster_operator.decide import Key, Pod
 from chatcluster_operator.decide.members import Contact, Member, Reach, StoreView
@@ -27,6 +28,7 @@ class World:
         self.woken = asyncio.Event()
         self.error: Exception | None = None
         self.in_step = True
+        self.leader = "demo-redis-0"
         self.reach = Reach(cluster, "redis", generate(None, bytes), tuple(contact(ordinal) for ordinal in range(3)))
         self.watch = StoreWatch({"redis": self.probe}, asyncio.Semaphore(2), self.woken.set, pace=pace)
 
@@ -38,7 +40,7 @@ class World:
             Member(item.name, item.node, MemberRole.FOLLOWER, MemberState.RUNNING, in_step=self.in_step)
             for item in reach.contacts
         )
-        return StoreView("redis", tuple(members), leader=reach.contacts[0].name)
+        return StoreView("redis", tuple(members), leader=self.leader)
 
     def look(self, *, busy: bool = False) -> StoreView | None:
         return self.watch.look({"redis": self.reach}, frozenset({"redis"} if busy else ())).get("redis")
@@ -123,6 +125,23 @@ async def test_a_probe_that_fails_is_a_view_of_silent_members(world: World, erro
     view = await world.change()
     assert said in view.problem
     assert [member.state for member in view.members] == [MemberState.UNREACHABLE, MemberState.ABSENT]
+
+
+async def test_another_leader_is_counted_with_the_time_that_the_lead_was_in_doubt(world: World) -> None:
+    before = changes()
+    world.look()
+    await world.change()
+    for leader in ("", "demo-redis-0", "", "demo-redis-1"):
+        world.leader = leader
+        world.watch.poke()
+        await world.change()
+    assert changes() == (before[0] + 1, before[1] + 1)
+
+
+def changes() -> tuple[float, float]:
+    names = ("chatcluster_operator_failovers_total", "chatcluster_operator_failover_seconds_count")
+    failovers, timed = (metrics.REGISTRY.get_sample_value(name, {"store": "redis"}) or 0.0 for name in names)
+    return failovers, timed
 
 
 async def test_a_store_that_has_one_member_again_is_forgotten(world: World) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from chatcluster_operator.decide.verdict import PROBLEMS
 
@@ -34,7 +34,31 @@ def notices(previous: Mapping[str, Any], status: Mapping[str, Any]) -> list[Noti
         elif condition["type"] == "CertificateReady" and condition["reason"] == "Valid" and old and not same:
             told.append(Notice(warning=False, reason="CertificateRenewed", message=condition["message"]))
     told.extend(_rotated(previous.get("rotated") or {}, status.get("rotated") or {}))
+    for store, state in (status.get("stores") or {}).items():
+        told.extend(_store(store, (previous.get("stores") or {}).get(store, {}), state))
     return told
+
+
+_STORE_EVENTS: Final = {"Running": "Begun", "Done": "Done", "Failed": "Failed"}
+"""How an event is called by the phase of what is done in a store: ReplaceBegun, SwitchoverFailed."""
+
+
+def _store(store: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[Notice]:
+    """Another leader, members on lost nodes, and what is done about them."""
+    was, leads = before.get("leader", ""), after.get("leader", "")
+    if was and leads and was != leads:
+        yield Notice(warning=False, reason="LeaderChanged", message=f"{store}: {leads} leads, before it did {was}.")
+    known = {member["name"] for member in before.get("members", []) if "lostSince" in member}
+    for member in after.get("members", []):
+        if "lostSince" in member and member["name"] not in known:
+            message = f"{store}: the node of {member['name']} is lost; see the condition StoresRedundant."
+            yield Notice(warning=True, reason="MemberLost", message=message)
+    old, new = before.get("operation") or {}, after.get("operation") or {}
+    if new and (old.get("started"), old.get("phase")) != (new["started"], new["phase"]):
+        of = " ".join(filter(None, (new["what"].lower(), new.get("member"))))
+        said = f": {new['message']}" if new.get("message") else ""
+        reason = f"{new['what']}{_STORE_EVENTS[new['phase']]}"
+        yield Notice(new["phase"] == "Failed", reason, f"{store}: {of} {_STORE_EVENTS[new['phase']].lower()}{said}.")
 
 
 def _rotated(before: Mapping[str, int], after: Mapping[str, int]) -> Iterable[Notice]:

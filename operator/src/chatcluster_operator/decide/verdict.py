@@ -28,6 +28,7 @@ PROBLEMS: Final = frozenset(
         "CertificateNameMismatch",
         "RotationFailed",
         "RestartRefused",
+        "OrderFailed",
         "ExpansionUnsupported",
         "ExpansionRefused",
         "FillingUp",

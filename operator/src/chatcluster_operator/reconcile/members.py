@@ -135,11 +135,13 @@ class Members:
         """Claims of members that may have to be made anew: none while all is well, so that it costs no call."""
         concerned = {request.member} if request and request.what is StoreWork.REBUILD else set[str]()
         operation = before.operation if before else None
-        moving = operation.member if operation and running(operation) else ""
+        moving = operation.member if operation and operation.claim and running(operation) else ""
         known = {member.name: member for member in view.members}
         for contact in reach.contacts:
             away = around.nodes is not None and (not contact.node or around.lost(contact.node))
-            if away and known[contact.name].state is not MemberState.RUNNING:
+            # One that was not asked yet is not known to be away.
+            member = known.get(contact.name)
+            if away and member is not None and member.state is not MemberState.RUNNING:
                 concerned.add(contact.name)
         found: dict[str, Claim] = {}
         for name in sorted(({*concerned, moving} - {""}) & known.keys()):

@@ -16,6 +16,8 @@ from chatcluster_operator.decide.members import Order, Reach
 FIRST_PAUSE: Final = 2.0
 LAST_PAUSE: Final = 60.0
 """Seconds before an order is given again that failed: the first time, and at most."""
+TAKEN_SECONDS: Final = 15.0
+"""Seconds before an order is given again that was taken, and that is still decided on: the store is at it."""
 
 
 class Commander:
@@ -28,6 +30,7 @@ class Commander:
         self._leadership = leadership
         self._clock = clock
         self._failed: dict[str, tuple[Order, int, float, str]] = {}
+        self._taken: dict[tuple[str, Order], float] = {}
         self._log = structlog.get_logger(__name__)
 
     async def give(self, orders: Mapping[str, tuple[Order, ...]], reaches: Mapping[str, Reach]) -> dict[str, str]:
@@ -38,6 +41,7 @@ class Commander:
         """
         for store in self._failed.keys() - orders.keys():
             del self._failed[store]
+        self._taken = {key: until for key, until in self._taken.items() if self._clock() < until}
         results = await asyncio.gather(*(self._give(store, items, reaches) for store, items in orders.items()))
         return {store: message for store, message in zip(orders, results, strict=True) if message}
 
@@ -49,6 +53,8 @@ class Commander:
             known, attempts, again, message = self._failed.get(store, (None, 0, 0.0, ""))
             if known == order and self._clock() < again:
                 return message
+            if (store, order) in self._taken:
+                continue
             if not self._leadership.leading:
                 raise StandbyError
             message = await self._one(command, order, reach)
@@ -60,6 +66,7 @@ class Commander:
                 self._failed[store] = (order, attempts, self._clock() + pause, message)
                 return message
             self._failed.pop(store, None)
+            self._taken[store, order] = self._clock() + TAKEN_SECONDS
         return ""
 
     async def _one(self, command: Command, order: Order, reach: Reach) -> str:

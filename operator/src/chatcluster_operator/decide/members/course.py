@@ -155,7 +155,9 @@ def _begin(question: Question, base: Course, request: Request, view: StoreView) 
     if not problem and request.what in _REMAKES:
         problem = hindrance(request.member, view, question.around, wanted=question.wanted, now=question.now)
         if not problem and claim is None:
-            return _waiting(base, f"the claim of {request.member}'s volume is looked for")
+            return _waiting(
+                base, f"{request.member} has no volume that could be given up", due=question.now + RETRY_SECONDS
+            )
     operation = StoreOperation(
         what=request.what,
         phase=StoreWorkPhase.FAILED if problem else StoreWorkPhase.RUNNING,
