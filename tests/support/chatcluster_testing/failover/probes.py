@@ -20,6 +20,9 @@ from chatcluster_testing.people import Person, Refused
 WRITE_SECONDS: Final = 5.0
 """A client's patience: a write that takes longer counts as not taken, and may have been done all the same."""
 _MOST_UNDER_WAY: Final = 60
+_ROWS_EACH: Final = 900
+_ROW_PEOPLE: Final = 6
+"""Together they may have rows for more than twenty minutes, which is longer than any fault takes."""
 _CHECKED: Final = 40
 """Of the files that were stored, so many are read again."""
 _ARRIVAL_SECONDS: Final = 60.0
@@ -106,22 +109,23 @@ class Probe:
 
 @dataclass
 class Rows(Probe):
-    """PostgreSQL: each write is a row of its own, of a person's preferences."""
+    """PostgreSQL: each write is a row of its own, of somebody's preferences. One after the other of the people has as
+    many as they may have."""
 
-    person: Person | None = None
-    kept: set[str] = field(default_factory=set[str])
+    people: list[Person] = field(default_factory=list[Person])
+    kept: dict[Person, set[str]] = field(default_factory=dict[Person, set[str]])
 
     async def write(self, number: int) -> None:
-        assert self.person
+        person = self.people[number // _ROWS_EACH % len(self.people)]
         name = str(uuid.uuid4())
-        await self.person.rest("PUT", f"/notifications/preferences/conversations/{name}", json={"level": "all"})
-        self.kept.add(name)
+        await person.rest("PUT", f"/notifications/preferences/conversations/{name}", json={"level": "all"})
+        self.kept.setdefault(person, set()).add(name)
 
     async def verify(self) -> None:
-        assert self.person
-        there = (await self.person.rest("GET", "/notifications/preferences"))["conversations"]
-        if lost := self.kept - set(there):
-            self.problems.append(f"lost: {len(lost)} of {len(self.kept)} acknowledged rows")
+        for person, kept in self.kept.items():
+            there = (await person.rest("GET", "/notifications/preferences"))["conversations"]
+            if lost := kept - set(there):
+                self.problems.append(f"lost: {len(lost)} of {len(kept)} acknowledged rows")
 
 
 @dataclass
@@ -223,12 +227,12 @@ class Door(Probe):
 @contextlib.asynccontextmanager
 async def probing(edge: str) -> AsyncGenerator[dict[str, Probe]]:
     """Every store written to, by people of its own; `mongodb` is the sends of those who chat, and not among them."""
-    people = [await Person.register(edge, f"probe{n}") for n in range(5)]
+    people = [await Person.register(edge, f"probe{n}") for n in range(4 + _ROW_PEOPLE)]
     try:
-        rows, moods, uploads, sender, absent = people
+        moods, uploads, sender, absent, *owners = people
         room = await sender.conversation(absent)
         probes: dict[str, Probe] = {
-            "postgres": Rows("postgres", 0.25, person=rows),
+            "postgres": Rows("postgres", 0.25, people=owners),
             "redis": Moods("redis", 0.25, person=moods),
             "objects": Uploads("objects", 0.5, person=uploads),
             "kafka": Events("kafka", 0.5, person=sender, absent=absent, room=room),
