@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatcluster_operator import install
-from chatcluster_operator.api import ROTATE_CREDENTIALS, ROTATE_TOKEN_KEY, SERVICES, STORES
+from chatcluster_operator.api import FIELD_MANAGER, ROTATE_CREDENTIALS, ROTATE_TOKEN_KEY, SERVICES, STORES
 from chatcluster_operator.decide.rotation import CLOCKS_SECONDS
 from chatcluster_operator.decide.upgrade import ORDER
 from chatcluster_operator.kube import CHATCLUSTER
@@ -49,10 +49,11 @@ def take_turns(room: Any, phase: str) -> None:
 
 
 def time_passes(room: Any, seconds: int) -> None:
-    """The present phase of the rotation began so long ago."""
-    since = rotation(room)["since"] - seconds
-    path = CHATCLUSTER.path(room.namespace, "demo") + "/status"
-    room.api.merge(path, {"status": {"rotation": {"since": since}}})
+    """The present phase of the rotation began so long ago, as if the operator had written so: it takes it out again."""
+    body = room.get()
+    status = {**body["status"], "rotation": {**rotation(room), "since": rotation(room)["since"] - seconds}}
+    written = {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": {"name": "demo"}, "status": status}
+    room.api.apply(CHATCLUSTER.path(room.namespace, "demo") + "/status", written, FIELD_MANAGER)
 
 
 def checksum(room: Any, kind: str, name: str) -> str:
