@@ -52,7 +52,14 @@ def test_a_rotation_replaces_what_it_is_for_and_nothing_else():
         after = made.begin(what, secrets.token_bytes).completed
         assert {name for name in FIELDS if getattr(after, name) != getattr(made, name)} == set(names)
     never = set(FIELDS) - {name for names in ROTATED.values() for name in names}
-    assert never == {"kafka_cluster_id", "vapid_key", "links_key"}
+    assert never == {
+        "kafka_cluster_id",
+        "vapid_key",
+        "links_key",
+        "objects_peer_key",
+        "objects_signing_key",
+        "mongodb_keyfile",
+    }
 
 
 def test_a_user_of_one_password_changes_names_with_each_rotation():
