@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,9 +59,12 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """A server on a free loopback port, in a temporary folder, without durability."""
-    binaries = _binaries()
+def running_postgres(
+    more: Mapping[str, str] | None = None, *, env: Mapping[str, str] | None = None
+) -> Iterator[Postgres]:
+    """A server on a free loopback port, in a temporary folder, without durability; with `more` options, and an
+    environment for what it calls."""
+    found = binaries()
     user = "nobody" if os.geteuid() == 0 else ""  # PostgreSQL refuses to run as root
     folder = Path(tempfile.mkdtemp(prefix="chatcluster-postgres-"))
     if user:
@@ -69,7 +72,7 @@ def running_postgres() -> Iterator[Postgres]:
     data = folder / "data"
     port = free_port()
     run_as = as_user(user) if user else {}
-    initdb = [binaries / "initdb", "-D", data, "-U", _ADMIN, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
+    initdb = [found / "initdb", "-D", data, "-U", _ADMIN, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
     try:
         made = subprocess.run(
             [*initdb, "--no-sync"], check=False, capture_output=True, text=True, cwd=folder, timeout=60, **run_as
@@ -84,14 +87,15 @@ def running_postgres() -> Iterator[Postgres]:
             "shared_buffers": "64MB",
             "max_connections": "200",
         }
-        argv = [str(binaries / "postgres"), "-D", str(data), *(f"--{k}={v}" for k, v in options.items())]
+        options |= more or {}
+        argv = [str(found / "postgres"), "-D", str(data), *(f"--{k}={v}" for k, v in options.items())]
 
         def ready() -> bool:
-            probe = [binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+            probe = [found / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
             return subprocess.run(probe, check=False, timeout=10).returncode == 0
 
-        program = Program("postgres", argv, folder, ready, user=user)
-        server = Postgres(program, port, binaries)
+        program = Program("postgres", argv, folder, ready, user=user, env=env or {})
+        server = Postgres(program, port, found)
         program.start()
         try:
             yield server
@@ -101,7 +105,7 @@ def running_postgres() -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     """The newest server's folder; Debian keeps one a major version, off PATH."""
     versions = {int(p.name): p / "bin" for p in Path("/usr/lib/postgresql").glob("*") if re.fullmatch(r"\d+", p.name)}
     usable = [version for version, path in versions.items() if version >= _MINIMUM and (path / "initdb").exists()]

@@ -1,0 +1,113 @@
+"""Three members of PostgreSQL: real Patroni, real PostgreSQL, the image's own scripts, a real API server.
+
+In each test a client writes all the time, led by the labels as the Service leads it. Nothing that was acknowledged may
+be lost. How long it could not write is printed; docs/failover.md has the bounds, and the real cluster shows them.
+"""
+
+import contextlib
+import json
+import logging
+import secrets
+import signal
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+import yaml
+
+from chatcluster_operator.api import ChatCluster
+from chatcluster_operator.desired import stores
+from chatcluster_testing.control_plane import running, until
+from chatcluster_testing.patroni import Members, Writer, execute, running_members
+from chatcluster_testing.specs import body, inputs_maker
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Members]:
+    cluster = ChatCluster.from_body(body("{version: '1.0', postgres: {members: 3}}"))
+    inputs = inputs_maker()(cluster)
+    url = stores.access(cluster, inputs, "postgres", "user").secrets["chat_database_url"]
+    with (
+        running(tmp_path_factory.mktemp("control-plane")) as plane,
+        running_members(plane, cluster, inputs, url) as members,
+    ):
+        yield members
+
+
+@pytest.fixture(autouse=True)
+def settled(members: Members) -> None:
+    """Each test begins with three members in step."""
+    members.settle()
+
+
+def test_a_killed_one_is_replaced_and_comes_back_as_a_copy(members: Members) -> None:
+    old = members.leader
+    with Writer(members) as writer:
+        old.kill()
+        until(lambda: members.lock() not in {"", old.name}, "another to lead, while the killed one stays away", 60)
+        writer.goes_on()
+        old.spawn()
+        members.settle()
+        writer.goes_on()
+    note("killed", writer)
+    assert "gave up the lock" in old.log
+    assert members.leader is not old
+    writer.check()
+
+
+def test_one_that_is_to_go_hands_over_first_and_comes_back_with_other_settings(members: Members) -> None:
+    old = members.leader
+    with Writer(members) as writer:
+        old.stop()
+        assert members.leader is not old
+        writer.goes_on()
+        settings = json.loads((old.folder / "config/settings.json").read_text())
+        settings["postgresql"]["parameters"]["max_connections"] += 7
+        (old.folder / "config/settings.json").write_text(json.dumps(settings))
+        old.spawn()
+        members.settle()
+        writer.goes_on()
+    note("handed over", writer)
+    assert old.ask(members.url, "SHOW max_connections") == str(settings["postgresql"]["parameters"]["max_connections"])
+    writer.check()
+
+
+def test_one_that_is_cut_off_acknowledges_nothing_is_not_led_to_and_rejoins(members: Members) -> None:
+    """Its Patroni hears and says nothing, and so cannot stop its PostgreSQL: the worst that a lost node can do."""
+    old = members.leader
+    with Writer(members) as writer, contextlib.closing(old.connect(members.url)) as connection:
+        old.hang(signal.SIGSTOP)
+        until(lambda: members.lock() not in {"", old.name}, "another to lead", 90)
+        until(lambda: members.leaders() and old not in members.leaders(), "nobody to be led to the old one")
+        writer.goes_on()
+        with pytest.raises(psycopg2.OperationalError):
+            # It is in its log, so that the two have come apart; but nobody is told that it is there to stay.
+            execute(connection, "INSERT INTO numbers VALUES (-1)")
+        old.hang(signal.SIGCONT)
+        members.settle()
+        writer.goes_on()
+    note("cut off", writer)
+    assert members.leader is not old
+    writer.check()
+    assert old.ask(members.url, "SELECT count(*) FROM numbers WHERE n < 0") == 0
+
+
+def test_passwords_are_replaced_and_copies_go_on(members: Members) -> None:
+    """A copy hears of its new password before or after the leader, and is told of it only when that is good."""
+    copy, leader = members.others(members.leader)[0], members.leader
+    files = {member: member.folder / "config/secrets.yml" for member in (copy, leader)}
+    changed = yaml.safe_load(files[leader].read_text())
+    changed["postgresql"]["authentication"]["replication"]["password"] = secrets.token_hex(16)
+    receiver = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walreceiver'"
+    before = copy.ask(members.url, receiver)
+    files[copy].write_text(yaml.safe_dump(changed))
+    until(lambda: "roles: not yet" in copy.log, "the copy to find that its password is not good yet")
+    assert copy.ask(members.url, receiver) == before
+    files[leader].write_text(yaml.safe_dump(changed))
+    until(lambda: copy.ask(members.url, receiver) not in {None, before}, "the copy to use its new password", 60)
+    files[members.others(leader)[1]].write_text(yaml.safe_dump(changed))
+
+
+def note(what: str, writer: Writer) -> None:
+    """For whoever reads the log."""
+    logging.getLogger(__name__).info("%s: %.1f s without a write", what, writer.gap)
