@@ -17,8 +17,9 @@ class Destination(Model):
     """An S3 of your own, apart from this cluster, such that its loss leaves the backups."""
 
     endpoint: Annotated[str, StringConstraints(max_length=253, pattern=r"^https://[-A-Za-z0-9.]+(:[0-9]{1,5})?$")]
-    """Address, such as https://s3.eu-central-1.amazonaws.com. It must be HTTPS: pgBackRest speaks nothing else."""
-    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]$")]
+    """Address, such as https://s3.eu-central-1.amazonaws.com. It must be HTTPS, and a name that
+    is in the certificate, not a bare IP address: pgBackRest takes nothing else."""
+    bucket: Annotated[str, StringConstraints(max_length=63, pattern=r"^[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]$")]
     """Bucket, which must exist."""
     prefix: Annotated[str, StringConstraints(max_length=200, pattern=_FOLDER)] | None = None
     """Folder in the bucket. Left out: namespace and name of the ChatCluster, such as team/demo. Below it each
