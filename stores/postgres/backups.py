@@ -3,7 +3,9 @@
 
     backups watch PID         work off what is asked for in the table `requests` of the database chat_backup, for as
                               long as the process PID is there: Patroni's
-    backups archive FILE      archive_command: bring a finished part of the write-ahead log into the repository
+    backups pgbackrest-push FILE
+                              archive_command: bring a finished part of the write-ahead log into the repository;
+                              pgBackRest looks for its own name in that command
     backups fetch FILE PATH   restore_command: bring it back from there
     backups restore …         Patroni's bootstrap method: fill the empty data folder given as --datadir=… from a backup
 
@@ -83,6 +85,7 @@ def environment(prefix: str = "CHAT_BACKUP") -> dict[str, str]:
         "LOG_LEVEL_STDERR": "off",
         # What may go is told by what the manifests of backups need: see "expire".
         "EXPIRE_AUTO": "n",
+        "REPO1_RETENTION_FULL": "9999999",
         "START_FAST": "y",
         "ARCHIVE_TIMEOUT": str(int(ARCHIVED_SECONDS)),
     }
@@ -253,7 +256,7 @@ def main() -> None:
     match sys.argv[1:]:
         case ["watch", pid] if pid.isdigit():
             watch(int(pid))
-        case ["archive", path]:
+        case ["pgbackrest-push", path]:
             os.execvpe("pgbackrest", ["pgbackrest", "archive-push", path], environment())  # noqa: S606
         case ["fetch", name, path]:
             options = environment("CHAT_RECOVERY" if "CHAT_RECOVERY_LABEL" in os.environ else "CHAT_BACKUP")
@@ -261,7 +264,7 @@ def main() -> None:
         case ["restore", *arguments]:
             restore(arguments)
         case _:
-            sys.exit("usage: backups watch PID | archive FILE | fetch FILE PATH | restore [--datadir=FOLDER]")
+            sys.exit("usage: backups watch PID | pgbackrest-push FILE | fetch FILE PATH | restore [--datadir=FOLDER]")
 
 
 if __name__ == "__main__":

@@ -230,7 +230,7 @@ def _archiving(cluster: ChatCluster) -> dict[str, Any]:
         return {}
     return {
         "archive_mode": "on",
-        "archive_command": "/usr/local/bin/backups archive %p",
+        "archive_command": "/usr/local/bin/backups pgbackrest-push %p",
         "archive_timeout": 60,
     }
 
