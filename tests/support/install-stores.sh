@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs what the tests run as processes: PostgreSQL (15 or later), Redis, HAProxy, ClamAV, Node, Maven and a JDK (for
-# Kafka's jars and its users' file), and the Python modules that PostgreSQL's roles are kept with, each from Debian, none
-# of them as a system service. Does nothing where all are present; needs root where something is missing.
+# Installs what the tests run as processes: PostgreSQL (15 or later), pgBackRest, Redis, HAProxy, ClamAV, Node, Maven and
+# a JDK (for Kafka's jars and its users' file), and the Python modules that PostgreSQL's roles are kept with, each from
+# Debian, none of them as a system service. Does nothing where all are present; needs root where something is missing.
 set -eu
 
 missing=""
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+command -v pgbackrest >/dev/null 2>&1 || missing="$missing pgbackrest"
 command -v redis-server >/dev/null 2>&1 || command -v redis-check-rdb >/dev/null 2>&1 || missing="$missing redis-tools"
 command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 command -v clamd >/dev/null 2>&1 || [ -x /usr/sbin/clamd ] || missing="$missing clamav-daemon"

@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,8 +60,8 @@ class S3:
 
 
 @contextlib.contextmanager
-def running_s3() -> Iterator[S3]:
-    """A server on free loopback ports with its data in a temporary folder."""
+def running_s3(more: Mapping[str, str] | None = None) -> Iterator[S3]:
+    """A server on free loopback ports with its data in a temporary folder, with `more` options of `weed server`."""
     folder = Path(tempfile.mkdtemp(prefix="chatcluster-s3-"))
     (folder / "data").mkdir()
     identity = {
@@ -87,6 +87,7 @@ def running_s3() -> Iterator[S3]:
         "s3.port.lance": "0",
     }
     options |= {f"{name}.port": str(port) for name, port in ports.items()}
+    options |= more or {}
     options |= {f"{name}.port.grpc": str(free_port()) for name in ports}
     weed = find_program("weed", str(Path(sys.executable).parent))
     argv = [weed, "-logtostderr", "server", "-filer", "-s3", *(f"-{name}={value}" for name, value in options.items())]
