@@ -96,7 +96,7 @@ def missing(keys: list[str], member: Member) -> list[str]:
                         gone.append(key)
                 break
             except S3Error as error:
-                if error.code.startswith("NoSuch"):
+                if (error.code or "").startswith("NoSuch"):
                     gone.append(key)
                     break
                 time.sleep(0.5)

@@ -3,7 +3,7 @@
 That works before there are any users, and from another pod. What it knows of the set is not its business here.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ Client = AsyncMongoClient[dict[str, Any]]
 
 
 @asynccontextmanager
-async def connected(address: str, port: int, key: str, seconds: float) -> AsyncIterator[Client]:
+async def connected(address: str, port: int, key: str, seconds: float) -> AsyncGenerator[Client]:
     """One member alone, whatever the others say of it. Calls raise PyMongoError, within `seconds` each.
 
     `key` is the content of the key file.

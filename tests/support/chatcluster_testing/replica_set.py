@@ -67,7 +67,7 @@ class ReplicaSet:
 
     def settle(self, members: int, *, seconds: float = 600) -> ReplicaSetView:
         """Look and act until the set is well with so many members, in Kubernetes' eyes too."""
-        deadline = time.monotonic() + seconds
+        deadline, seen = time.monotonic() + seconds, None
         while time.monotonic() < deadline:
             seen = asyncio.run(self._look(members))
             if isinstance(seen, ReplicaSetView) and seen.well and len(seen.members) == members and self._ready(members):

@@ -103,7 +103,7 @@ def _member(cluster: ChatCluster, inputs: Inputs, name: str, ports: dict[str, in
 
 
 def _script(name: str) -> str:
-    return (files(__package__) / "mongodb_scripts" / name).read_text(encoding="utf-8")
+    return (files("chatcluster_operator.desired") / "mongodb_scripts" / name).read_text(encoding="utf-8")
 
 
 def _config(memory_mib: int) -> str:

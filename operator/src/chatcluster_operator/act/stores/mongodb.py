@@ -1,7 +1,7 @@
 """Tells a replica set what to do, by the commands of its own protocol."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
@@ -118,7 +118,7 @@ async def _hand_over(order: Switchover, reach: Reach) -> None:
             if order.to and contact.address and contact.name not in {order.to, leads}
         ]
         await asyncio.gather(*(_freeze(reach, contact) for contact in others))
-        catching_up = {"secondaryCatchUpPeriodSecs": CATCH_UP_SECONDS}
+        catching_up: dict[str, Any] = {"secondaryCatchUpPeriodSecs": CATCH_UP_SECONDS}
         await client.admin.command("replSetStepDown", AWAY_SECONDS, **catching_up)
 
 
@@ -128,7 +128,7 @@ async def _freeze(reach: Reach, contact: Contact) -> None:
 
 
 @asynccontextmanager
-async def _primary(reach: Reach) -> AsyncIterator[Client]:
+async def _primary(reach: Reach) -> AsyncGenerator[Client]:
     """The member that says it is the primary; CommandError when none does."""
     for contact in reach.contacts:
         if not contact.address:

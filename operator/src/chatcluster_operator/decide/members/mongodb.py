@@ -87,7 +87,8 @@ class MakeUsers(Order):
 def view(reach: Reach, answers: Answers) -> ReplicaSetView:
     """What the answers mean."""
     primary = next((name for name, status in answers.statuses.items() if _state(status) == "PRIMARY"), "")
-    seen = answers.statuses[primary] if primary else {}
+    nothing: Document = {}
+    seen = answers.statuses[primary] if primary else nothing
     assert not isinstance(seen, Standstill)  # noqa: S101 - a primary has a status
     members = tuple(
         _member(contact, answers.statuses.get(contact.name, Standstill.SILENT), seen) for contact in reach.contacts

@@ -47,7 +47,8 @@ def _leader(answers: Answers) -> str:
 
 def _held(volumes: Document | None) -> dict[str, frozenset[int]]:
     """Numbers of the volumes that each member has, by member: of those that are connected to the master."""
-    centers: Mapping[str, Any] = ((volumes or {}).get("Volumes") or {}).get("DataCenters") or {}
+    told: Document = (volumes or {}).get("Volumes") or {}
+    centers: Mapping[str, Mapping[str, Mapping[str, list[Document] | None]]] = told.get("DataCenters") or {}
     return {
         _pod(address): frozenset(int(volume["Id"]) for volume in found or ())
         for racks in centers.values()

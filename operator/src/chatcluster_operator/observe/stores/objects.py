@@ -1,7 +1,7 @@
 """Asks the masters of the object store who leads them, and the one that leads which volumes are where."""
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiohttp
 
@@ -35,6 +35,6 @@ async def _get(session: aiohttp.ClientSession, contact: Contact, path: str) -> D
             if answer.status != 200 or (answer.content_length or 0) > _MOST_BYTES:
                 return None
             document: Any = await answer.json(content_type=None)
-            return document if isinstance(document, dict) else None
+            return cast("Document", document) if isinstance(document, dict) else None
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
         return None
