@@ -34,7 +34,13 @@ Object = dict[str, Any]
 
 
 _CONTROLLERS = ("garbage-collector-controller", "namespace-controller", "serviceaccount-controller")
-_WORKLOAD_CONTROLLERS = ("deployment-controller", "replicaset-controller", "statefulset-controller", "job-controller")
+_WORKLOAD_CONTROLLERS = (
+    "deployment-controller",
+    "replicaset-controller",
+    "statefulset-controller",
+    "job-controller",
+    "persistentvolumeclaim-protection-controller",
+)
 
 
 def program(name: str) -> Path:

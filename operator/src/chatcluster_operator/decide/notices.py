@@ -34,8 +34,10 @@ def notices(previous: Mapping[str, Any], status: Mapping[str, Any]) -> list[Noti
         elif condition["type"] == "CertificateReady" and condition["reason"] == "Valid" and old and not same:
             told.append(Notice(warning=False, reason="CertificateRenewed", message=condition["message"]))
     told.extend(_rotated(previous.get("rotated") or {}, status.get("rotated") or {}))
-    for store, state in (status.get("stores") or {}).items():
-        told.extend(_store(store, (previous.get("stores") or {}).get(store, {}), state))
+    earlier: Mapping[str, Any] = previous.get("stores") or {}
+    stores: Mapping[str, Any] = status.get("stores") or {}
+    for store, state in stores.items():
+        told.extend(_store(store, earlier.get(store, {}), state))
     return told
 
 
@@ -53,7 +55,8 @@ def _store(store: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> I
         if "lostSince" in member and member["name"] not in known:
             message = f"{store}: the node of {member['name']} is lost; see the condition StoresRedundant."
             yield Notice(warning=True, reason="MemberLost", message=message)
-    old, new = before.get("operation") or {}, after.get("operation") or {}
+    old: Mapping[str, Any] = before.get("operation") or {}
+    new: Mapping[str, Any] = after.get("operation") or {}
     if new and (old.get("started"), old.get("phase")) != (new["started"], new["phase"]):
         of = " ".join(filter(None, (new["what"].lower(), new.get("member"))))
         said = f": {new['message']}" if new.get("message") else ""
