@@ -23,12 +23,13 @@ def plan() -> Iterator[Plan]:
     java = [find_program("java"), "-XX:TieredStopAtLevel=1", "-cp", f"{classes()}:{class_path()}", str(source)]
     with subprocess.Popen(java, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
-        assert process.stdout
+        answers = process.stdout
+        assert answers
 
         def ask(current: list[list[int]], racks: list[str], copies: int = 3, *, even: bool = True) -> list[list[int]]:
             asked = {"current": current, "racks": dict(enumerate(racks)), "copies": copies, "even": even}
             print(json.dumps(asked), file=process.stdin, flush=True)
-            changes = json.loads(process.stdout.readline())
+            changes = json.loads(answers.readline())
             return [changes.get(str(index), brokers) for index, brokers in enumerate(current)]
 
         yield ask

@@ -43,7 +43,7 @@ def text(request: pytest.FixtureRequest) -> str:
 
 
 def test_no_dockerfile_is_without_a_recipe() -> None:
-    folders = ("environments", "haproxy", "operator", "services", "stores")
+    folders = ("backup", "environments", "haproxy", "operator", "services", "stores")
     found = {str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob("Dockerfile*")}
     assert sorted(found) == DOCKERFILES
 

@@ -17,7 +17,7 @@ ZERO = Claim("data-demo-kafka-0", "kafka", "u0", "1", "10Gi", "10Gi", "growing")
 ONE = replace(ZERO, name="data-demo-kafka-1", uid="u1")
 
 
-def grow(present="10Gi", wanted="20Gi", claims=(ZERO, ONE), **changes) -> Growth:
+def grow(present: str | None = "10Gi", wanted="20Gi", claims=(ZERO, ONE), **changes) -> Growth:
     return growth("kafka", present, wanted, claims, CLASSES, **changes)
 
 
