@@ -9,12 +9,15 @@ TEST_NAME ?= chatcluster-test
 MINUTES ?= 10
 TIMES ?= 10
 
+# They take all of a small machine, one after the other.
+MEMBERS = $(addprefix tests/services/,test_postgres_members.py test_redis_members.py test_kafka_cluster.py)
+
 UV = $$(environments/bootstrap.sh)
 BIN := .venv/bin
 LOCAL := $(BIN)/chatcluster-local
 PYTEST := $(BIN)/pytest
 
-.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-services test-platform test-operator test-cluster day-two failover test-mongodb soak measure
+.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-services test-members test-platform test-operator test-cluster day-two failover test-mongodb soak measure
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,7 +70,7 @@ generate: .venv/.synced ## Write the CRD, install.yaml, the manifests of the tes
 	@$(BIN)/python tests/load/page.py --write
 	@$(BIN)/python tests/load/capacity.py --write
 
-test: lint test-fast test-services test-platform test-operator test-cluster ## Every test, the ones on a real cluster included
+test: lint test-fast test-services test-members test-platform test-operator test-cluster ## Every test, the ones on a real cluster included
 
 test-fast: .venv/.synced ## Rules, manifests and the edge: no cluster, no stores
 	@tests/support/install-stores.sh
@@ -75,7 +78,11 @@ test-fast: .venv/.synced ## Rules, manifests and the edge: no cluster, no stores
 
 test-services: .venv/.synced ## The services as processes against real stores
 	@tests/support/install-stores.sh
-	@$(PYTEST) tests/services -n 3 --dist loadfile
+	@$(PYTEST) tests/services -n 3 --dist loadfile $(addprefix --ignore=,$(MEMBERS))
+
+test-members: .venv/.synced ## Stores with several members as processes: killed, hung, handed over, grown
+	@tests/support/install-stores.sh
+	@$(PYTEST) $(MEMBERS)
 
 test-platform: .venv/.synced ## All services together behind the edge: delivery under faults, who may do what, the documents
 	@tests/support/install-stores.sh
