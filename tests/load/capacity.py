@@ -55,10 +55,10 @@ that. Patroni keeps the setting, and PostgreSQL takes it up when it starts. With
     kubectl exec demo-postgres-0 -- patronictl -c /etc/chatcluster edit-config --force -p max_connections=448
     kubectl chat restart demo postgres
 
-Kafka's partitions are added to and never taken away. Conversations go into other partitions from then on, so events of
-one that were not handled yet at that moment, and those that follow, may be handled out of order: a notification may
-come before an earlier one. A Kafka of your own is left as it is: with fewer partitions than replicas of notification, some
-of these have nothing to do, and mails and pushes may be late; no message is.
+Kafka's partitions are added to and never taken away. Conversations go into other partitions from then on, so events
+of one that were not handled yet at that moment, and those that follow, may be handled out of order: a notification
+may come before an earlier one. A Kafka of your own is left as it is: with fewer partitions than replicas of
+notification, some of these have nothing to do, and mails and pushes may be late; no message is.
 
 ## What to doubt
 
