@@ -76,10 +76,13 @@ class KafkaCluster:
         try:
             wait_until(condition, what, _START_SECONDS)
         except AssertionError as error:
-            said = [
-                f"{node}: {self.state(node)}\n{program.log[-3000:]}" for node, program in sorted(self.nodes.items())
-            ]
-            raise AssertionError("\n".join([str(error), *said])) from None
+            raise AssertionError(f"{error}\n{self.report()}") from None
+
+    def report(self) -> str:
+        """What the nodes say, and the ends of their logs."""
+        return "\n".join(
+            f"{node}: {self.state(node)}\n{program.log[-3000:]}" for node, program in sorted(self.nodes.items())
+        )
 
     def state(self, node: int) -> dict[str, Any]:
         """What a node says; empty while it says nothing."""
