@@ -70,7 +70,7 @@ generate: .venv/.synced ## Write the CRD, install.yaml, the manifests of the tes
 	@$(BIN)/python tests/load/page.py --write
 	@$(BIN)/python tests/load/capacity.py --write
 
-test: lint test-fast test-services test-members test-platform test-operator test-cluster ## Every test, the ones on a real cluster included
+test: lint test-fast test-services test-platform test-operator test-cluster ## Every test, the ones on a real cluster included
 
 test-fast: .venv/.synced ## Rules, manifests and the edge: no cluster, no stores
 	@tests/support/install-stores.sh
@@ -80,7 +80,7 @@ test-services: .venv/.synced ## The services as processes against real stores
 	@tests/support/install-stores.sh
 	@$(PYTEST) tests/services -n 3 --dist loadfile $(addprefix --ignore=,$(MEMBERS))
 
-test-members: .venv/.synced ## Stores with several members as processes: killed, hung, handed over, grown
+test-members: .venv/.synced ## Stores with several members as processes: killed, hung, handed over, grown (not part of `make test` yet)
 	@tests/support/install-stores.sh
 	@$(PYTEST) $(MEMBERS)
 
