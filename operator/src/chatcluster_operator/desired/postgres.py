@@ -64,7 +64,7 @@ _LOST_CLIENT: Final = {
 }
 """A client that has gone without a word is noticed within 25 s, and its locks go; milliseconds in the last one."""
 _GUARD: Final = {"requests": {"cpu": "1m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}}
-"""An interpreter that sleeps. Measured: 17 MiB."""
+"""An interpreter that sleeps."""
 
 
 def patroni_url(address: str, path: str) -> str:
