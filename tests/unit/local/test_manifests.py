@@ -33,11 +33,16 @@ def test_images_are_replaced_wherever_they_stand_and_others_left_alone() -> None
 
 
 def test_the_catalogue_gets_one_release_with_the_built_images() -> None:
-    released = yaml.safe_dump({"message": "chatcluster/message:0.1.0", "edge": "chatcluster/haproxy:0.1.0"})
+    images = {"message": "chatcluster/message:0.1.0", "edge": "chatcluster/haproxy:0.1.0"}
+    released = yaml.safe_dump({**images, "mongodb-server": "docker.io/library/mongo:8.0"})
     catalogue = {"kind": "ConfigMap", "metadata": {"name": "chatcluster-images"}, "data": {"0.1.0": released}}
     [result] = with_images([catalogue], IMAGES)
     assert list(result["data"]) == ["dev"]
-    assert yaml.safe_load(result["data"]["dev"]) == {"message": IMAGES["message"], "edge": IMAGES["haproxy"]}
+    assert yaml.safe_load(result["data"]["dev"]) == {
+        "message": IMAGES["message"],
+        "edge": IMAGES["haproxy"],
+        "mongodb-server": "docker.io/library/mongo:8.0",
+    }
 
 
 def test_an_image_that_nobody_built_is_an_error_that_names_it() -> None:

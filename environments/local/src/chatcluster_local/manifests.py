@@ -21,7 +21,12 @@ def documents(text: str) -> list[Manifest]:
 
 
 def image_for(reference: str, images: Mapping[str, str]) -> str:
-    """The built image that takes the place of `reference`; `images` maps names (`message`) to references."""
+    """The built image that takes the place of `reference`; `images` maps names (`message`) to references.
+
+    What is not ours, such as MongoDB's own server, stays as it is.
+    """
+    if not reference.startswith(PREFIX):
+        return reference
     name = reference.removeprefix(PREFIX).partition(":")[0]
     if name not in images:
         raise LocalError(f"no image was built for {reference}", f"Name one of {', '.join(sorted(images))}")
@@ -50,9 +55,7 @@ def catalogue(manifest: Manifest, images: Mapping[str, str]) -> Manifest:
 def _replaced(value: Any, images: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {
-            key: image_for(item, images)
-            if key == "image" and isinstance(item, str) and item.startswith(PREFIX)
-            else _replaced(item, images)
+            key: image_for(item, images) if key == "image" and isinstance(item, str) else _replaced(item, images)
             for key, item in value.items()
         }
     if isinstance(value, list):
