@@ -45,16 +45,6 @@ def test_capacity_sizes_and_says_why(room: Any) -> None:
     assert ("mongodb", "bound") in said, "the embedded engine is not for so many"
 
 
-def test_a_volume_keeps_its_size_and_the_status_says_so(room: Any) -> None:
-    room.create()
-    until(room.settled, "everything applied", 60)
-    before = claimed(room, "mongodb")
-    room.change({"spec": {"capacity": {"concurrentUsers": 50_000}}})
-    until(lambda: figures(room).get(("mongodb", "volume")) == before, "the volume to be told of", 60)
-    assert claimed(room, "mongodb") == before
-    assert room.condition("Applied")["status"] == "True", "nothing immutable was touched"
-
-
 def test_replicas_that_an_autoscaler_sets_stay(room: Any) -> None:
     room.create()
     until(room.settled, "everything applied", 60)
