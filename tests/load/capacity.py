@@ -41,19 +41,14 @@ quarter off fails.
 - message and presence scale on sockets too, where KEDA 2.20 or newer is installed; without, on processor use alone, and
   the condition ScalesOnSockets says so. Replicas grow at once and shrink by one a minute, after five quiet minutes.
 - A volume has room for what is kept for as long as `spec.retention` says, or for a year, and is 70 % full then. One
-  that exists keeps its size: `status.capacity` says when it is smaller than derived. Expand its PersistentVolumeClaim
-  where the storage class allows that.
+  that exists grows where its storage class allows that; the condition VolumesSized says so where not
+  ([volumes.md](volumes.md)).
 - No more than 50 replicas of the edge and 500 of a service are derived; a line in `status.capacity` says when more are
   wanted.
 
-## What is only set once
+## What follows later
 
-`max_connections` counts when the database is made. A larger `concurrentUsers` does not change it, and
-`status.capacity` says so beside the number. When all connections are taken, services wait for one, and answer 503 after
-that. Patroni keeps the setting, and PostgreSQL takes it up when it starts. With the value that `status.capacity` has:
-
-    kubectl exec demo-postgres-0 -- patronictl -c /etc/chatcluster edit-config --force -p max_connections=448
-    kubectl chat restart demo postgres
+PostgreSQL takes up another `max_connections` by a restart, so its pods are replaced, one after the other.
 
 Kafka's partitions are added to and never taken away. Conversations go into other partitions from then on, so events
 of one that were not handled yet at that moment, and those that follow, may be handled out of order: a notification

@@ -10,7 +10,7 @@ from chatcluster_operator.desired.sizing import Choice, Origin, Size, Sizing, si
 
 _NOTES: Final = {
     "partitions": "; added to the topic where it has fewer, never taken away (see docs/capacity.md)",
-    "maxConnections": "; counts when the database is made, one that exists keeps its own (see docs/capacity.md)",
+    "maxConnections": "; PostgreSQL's pods are replaced when it changes",
 }
 """What becomes of numbers that the operator cannot see."""
 

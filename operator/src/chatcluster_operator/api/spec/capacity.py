@@ -13,8 +13,8 @@ class Capacity(Model):
     concurrent_users: Annotated[int, Field(ge=1, le=1_000_000)]
     """People connected at the same time, in the busiest hour. Replicas and their bounds, resources, the sizes of
     volumes and Kafka's partitions follow from it, such that the loss of one pod of a service or of the edge costs
-    nobody more than a reconnect. status.capacity says what followed and why; docs/capacity.md has the model. A volume
-    that exists keeps its size."""
+    nobody more than a reconnect. status.capacity says what followed and why; docs/capacity.md has the model. Volumes
+    grow with it, and never shrink."""
 
 
 _Days = Annotated[int, Field(ge=1, le=36_500)]
