@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from chatcluster_local import images
+from chatcluster_local.manifests import PREFIX
 from chatcluster_testing.cluster import Cluster
 
 
 def relabelled(cluster: Cluster, current: Mapping[str, str]) -> dict[str, str]:
-    """Build and load images that differ from `current`, by component, in a label alone; the new references."""
+    """Build and load images that differ from `current`, by component, in a label alone; the new references.
+
+    Images that are not ours, such as MongoDB's own server, stay as they are.
+    """
     mark = secrets.token_hex(4)
-    new = {component: f"{image.rpartition(':')[0]}:test-{mark}" for component, image in current.items()}
+    ours = {component: image for component, image in current.items() if image.startswith(PREFIX)}
+    new = {component: f"{image.rpartition(':')[0]}:test-{mark}" for component, image in ours.items()}
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "image.tar"
-        images.relabel({image: new[component] for component, image in current.items()}, archive)
+        images.relabel({image: new[component] for component, image in ours.items()}, archive)
         cluster.local("load-images", str(archive))
-    return new
+    return {**current, **new}
