@@ -28,26 +28,26 @@ def storage_class(room: Room) -> Iterator[Callable[..., str]]:
 
 
 @pytest.fixture
-def bound(room: Room) -> Iterator[Callable[[], None]]:
-    """Makes the claim of the one member of PostgreSQL, as its controller does, and says that it is bound."""
+def start(room: Room) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Makes a ChatCluster and, as its controller does, the claim of its one member of PostgreSQL, bound."""
 
-    def bind() -> None:
+    def make(spec: dict[str, Any]) -> None:
+        room.create(spec)
+        until(room.settled, "everything applied", 120)
         template = _there(room)["spec"]["volumeClaimTemplates"][0]
         labels, spec = template["metadata"]["labels"], template["spec"] | {"volumeName": "volume"}
         room.api.create(CLAIM.path(room.namespace), {"metadata": {"name": NAME, "labels": labels}, "spec": spec})
         _resized(room, spec["resources"]["requests"]["storage"])
 
-    yield bind
+    yield make
     room.api.delete(CLAIM.path(room.namespace, NAME))
 
 
 def test_volumes_grow_while_their_store_runs_and_the_template_follows(
-    room: Room, storage_class: Callable[..., str], bound: Callable[[], None]
+    room: Room, storage_class: Callable[..., str], start: Callable[[dict[str, Any]], None]
 ) -> None:
     name = storage_class(expandable=True)
-    room.create(_sized("1Gi", name))
-    until(room.settled, "everything applied", 120)
-    bound()
+    start(_sized("1Gi", name))
     before = _there(room)["metadata"]["uid"]
 
     room.change({"spec": _sized("2Gi", name)})
@@ -64,12 +64,10 @@ def test_volumes_grow_while_their_store_runs_and_the_template_follows(
 
 
 def test_what_cannot_grow_says_why_and_grows_once_it_can(
-    room: Room, storage_class: Callable[..., str], bound: Callable[[], None]
+    room: Room, storage_class: Callable[..., str], start: Callable[[dict[str, Any]], None]
 ) -> None:
     name = storage_class(expandable=False)
-    room.create(_sized("1Gi", name))
-    until(room.settled, "everything applied", 120)
-    bound()
+    start(_sized("1Gi", name))
     room.change({"spec": _sized("2Gi", name)})
     said = until(
         lambda: (c := room.condition("VolumesSized"))["reason"] == "ExpansionUnsupported" and c, "why it cannot", 60
@@ -83,12 +81,10 @@ def test_what_cannot_grow_says_why_and_grows_once_it_can(
 
 
 def test_a_store_made_anew_takes_up_the_volumes_that_it_had(
-    room: Room, storage_class: Callable[..., str], bound: Callable[[], None]
+    room: Room, storage_class: Callable[..., str], start: Callable[[dict[str, Any]], None]
 ) -> None:
     name = storage_class(expandable=True)
-    room.create(_sized("1Gi", name))
-    until(room.settled, "everything applied", 120)
-    bound()
+    start(_sized("1Gi", name))
     room.change({"spec": {"paused": True, **_sized("2Gi", name)}})
     until(lambda: room.condition("Paused").get("status") == "True", "the pause", 60)
     room.api.delete(KINDS["StatefulSet"].path(room.namespace, STORE))

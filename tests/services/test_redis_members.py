@@ -27,10 +27,12 @@ from chatcluster_operator.decide.members import Contact, Reach, Switchover
 from chatcluster_operator.desired import stores
 from chatcluster_operator.observe.stores import redis as observing
 from chatcluster_testing.redis_members import Member, Members, redis_members
+from chatcluster_testing.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 
 LOG, NEWS = "message:log", "message:news"
+FAILOVER_SECONDS = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -76,18 +78,7 @@ class Use:
             await asyncio.sleep(0.1)
             return frame.body in self.heard and len(self.acknowledged) > before
 
-        await until(served, "writes to be taken, and news to be heard")
-
-
-async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
-    async def wait() -> None:
-        while not await holds():
-            await asyncio.sleep(0.05)
-
-    try:
-        await asyncio.wait_for(wait(), 90)
-    except TimeoutError:
-        raise AssertionError(f"waited in vain for {what}") from None
+        await until(served, "writes to be taken, and news to be heard", FAILOVER_SECONDS)
 
 
 @asynccontextmanager
@@ -164,7 +155,7 @@ async def test_a_master_that_is_gone_is_replaced_and_comes_back_as_replica(membe
             except RedisError:
                 return False
 
-        await until(moved, "another master")
+        await until(moved, "another master", FAILOVER_SECONDS)
         await goes_on()
         old.spawn()
     assert await role(members, old) == "slave"
@@ -189,12 +180,12 @@ async def test_a_master_that_hangs_is_replaced_and_takes_no_writes_afterwards(me
                 return True
             return False
 
-        await until(refused, "the former master to take no writes")
+        await until(refused, "the former master to take no writes", FAILOVER_SECONDS)
 
         async def follows() -> bool:
             return await role(members, old) == "slave"
 
-        await until(follows, "the former master to be a replica")
+        await until(follows, "the former master to be a replica", FAILOVER_SECONDS)
         assert await refused()
         await late.aclose()
 
@@ -250,7 +241,7 @@ async def test_members_take_up_other_passwords_while_they_run(members: Members) 
         async def all_do() -> bool:
             return all([await signs_in_by(member, newest) for member in members.members])
 
-        await until(all_do, "the members to sign in by the new password")
+        await until(all_do, "the members to sign in by the new password", FAILOVER_SECONDS)
         await goes_on()
     members.bring(replace(before, credentials=rotating.completed))
     async with in_use(members) as goes_on:

@@ -37,6 +37,7 @@ from chatcluster_testing.postgres import running_postgres
 from chatcluster_testing.process import Program, accepts, find_program, free_port
 from chatcluster_testing.redis import redis_server
 from chatcluster_testing.specs import MINIMAL, body, inputs_maker
+from chatcluster_testing.waiting import until
 
 STORES = Path(__file__).parents[2] / "stores"
 CLUSTER = ChatCluster.from_body(body(MINIMAL))
@@ -108,17 +109,6 @@ async def unbroken(works: Works) -> AsyncIterator[None]:
         group.create_task(use())
         yield
         over.set()
-
-
-async def until(works: Callable[[], Awaitable[bool]], what: str) -> None:
-    async def wait() -> None:
-        while not await works():
-            await asyncio.sleep(0.1)
-
-    try:
-        await asyncio.wait_for(wait(), 60)
-    except TimeoutError:
-        raise AssertionError(f"waited in vain for {what}") from None
 
 
 async def rotate(found: Secrets, lets_in: Callable[[int], Awaitable[bool]], old: Works, new: Callable[[], Any]) -> None:

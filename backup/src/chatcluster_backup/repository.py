@@ -29,9 +29,6 @@ _RETRIES: Final = urllib3.Retry(
     total=5, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504], raise_on_status=False
 )
 
-POSTGRES: Final = "postgres"
-"""Folder of pgBackRest."""
-
 
 class MissingError(Exception):
     """Something that a backup consists of is not there."""

@@ -11,7 +11,7 @@ import secrets
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -89,7 +89,6 @@ class Device:
         self._keeper: asyncio.Task[None] | None = None
         self._refusal: object = None
         self._unanswered = 0
-        self._after_connect: list[Callable[[], Awaitable[None]]] = []
 
     async def open(self) -> Self:
         """Connect, and from then on stay connected."""
@@ -157,7 +156,6 @@ class Device:
                     raise
                 if time.monotonic() > deadline:
                     raise
-                self.person.retries += 1
                 await asyncio.sleep(_pause(error))
                 await self.online()
                 continue
@@ -273,7 +271,6 @@ class Person:
         self.sent_at: dict[str, float] = {}
         self.acknowledged: dict[str, Message] = {}
         self.acknowledged_at: dict[str, float] = {}
-        self.retries = 0
         self.refusals = 0
         """How often a token was refused before its time."""
         self.sign_ins = 0

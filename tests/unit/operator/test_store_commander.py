@@ -9,11 +9,11 @@ from chatcluster_operator.act import StandbyError
 from chatcluster_operator.act.stores import CommandError
 from chatcluster_operator.act.stores.commander import LAST_PAUSE, TAKEN_SECONDS, Commander
 from chatcluster_operator.api import ChatCluster
-from chatcluster_operator.decide.members import Order, Reach, Rebuild, Switchover
+from chatcluster_operator.decide.members import Failover, Order, Reach, Switchover
 from chatcluster_operator.desired import generate
 
 SWITCH = Switchover("redis", "asked for", "demo-redis-1")
-REBUILD = Rebuild("redis", "broken", "demo-redis-2")
+TAKEOVER = Failover("redis", "asked for", "demo-redis-2")
 
 
 class World:
@@ -44,12 +44,12 @@ def world(chatcluster: Callable[..., ChatCluster]) -> World:
 
 
 async def test_one_that_was_taken_is_given_again_only_once_its_time_is_over(world: World) -> None:
-    assert await world.give(SWITCH, REBUILD) == ""
-    assert await world.give(SWITCH, REBUILD) == ""
-    assert world.given == [SWITCH, REBUILD]
+    assert await world.give(SWITCH, TAKEOVER) == ""
+    assert await world.give(SWITCH, TAKEOVER) == ""
+    assert world.given == [SWITCH, TAKEOVER]
     world.now += TAKEN_SECONDS
     assert await world.give(SWITCH) == ""
-    assert world.given == [SWITCH, REBUILD, SWITCH]
+    assert world.given == [SWITCH, TAKEOVER, SWITCH]
 
 
 @pytest.mark.parametrize(
@@ -64,19 +64,19 @@ async def test_one_that_fails_holds_up_the_rest_and_comes_again_ever_more_rarely
     world: World, error: Exception, said: str
 ) -> None:
     world.error = error
-    assert said in await world.give(SWITCH, REBUILD)
-    assert said in await world.give(SWITCH, REBUILD)
+    assert said in await world.give(SWITCH, TAKEOVER)
+    assert said in await world.give(SWITCH, TAKEOVER)
     assert world.given == [SWITCH], "told as before, without asking again"
     for _ in range(10):
         world.now += LAST_PAUSE * 1.2
-        assert said in await world.give(SWITCH, REBUILD)
+        assert said in await world.give(SWITCH, TAKEOVER)
     world.now += LAST_PAUSE / 2
-    assert said in await world.give(SWITCH, REBUILD)
+    assert said in await world.give(SWITCH, TAKEOVER)
     assert world.given == [SWITCH] * 11
     world.error = None
     world.now += LAST_PAUSE
-    assert await world.give(SWITCH, REBUILD) == ""
-    assert world.given[-2:] == [SWITCH, REBUILD]
+    assert await world.give(SWITCH, TAKEOVER) == ""
+    assert world.given[-2:] == [SWITCH, TAKEOVER]
 
 
 async def test_what_is_no_longer_decided_on_is_forgotten(world: World) -> None:

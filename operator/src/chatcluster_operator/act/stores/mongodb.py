@@ -8,7 +8,7 @@ from typing import Any, Final
 from pymongo.errors import OperationFailure, PyMongoError
 
 from chatcluster_operator.act.stores.command import COMMAND_SECONDS, CommandError
-from chatcluster_operator.decide.members import Contact, Failover, Order, Reach, Rebuild, Switchover
+from chatcluster_operator.decide.members import Contact, Failover, Order, Reach, Switchover
 from chatcluster_operator.decide.members.mongodb import (
     ROLES,
     Document,
@@ -53,8 +53,6 @@ async def command(order: Order, reach: Reach) -> None:
                     "a replica set elects another primary by itself as soon as a majority of its members misses the one"
                     " it had; bring back members until there is a majority"
                 )
-            case Rebuild():
-                raise CommandError("a member with an empty volume copies the others' data by itself; give it one")
             case _:
                 raise CommandError(f"unknown order {type(order).__name__}")
     except OperationFailure as error:

@@ -26,7 +26,7 @@ from chatcluster_operator.decide.members import kafka, mongodb, postgres
 from chatcluster_operator.decide.members.course import Course, GiveUp, Question, running, set_course, store_status
 from chatcluster_operator.decide.members.facts import Contact, Member, Reach, StoreView
 from chatcluster_operator.decide.members.nodes import Claim, Node, Surroundings
-from chatcluster_operator.decide.members.orders import Decider, Decision, Failover, Order, Rebuild, Standing, Switchover
+from chatcluster_operator.decide.members.orders import Decider, Decision, Failover, Order, Standing, Switchover
 
 DECIDERS: Final[Mapping[str, Decider]] = {
     "kafka": kafka.decide,
@@ -49,7 +49,6 @@ __all__ = [
     "Order",
     "Question",
     "Reach",
-    "Rebuild",
     "Standing",
     "StoreView",
     "Surroundings",

@@ -36,13 +36,6 @@ class Failover(Order):
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuild(Order):
-    """A member throws its data away and copies it anew from the others."""
-
-    member: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Standing:
     """What a store decides from."""
 
