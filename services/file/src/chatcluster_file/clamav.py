@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 import struct
 from collections.abc import AsyncIterator
 
@@ -19,26 +20,50 @@ async def scan(host: str, port: int, chunks: AsyncIterator[bytes], seconds: floa
     try:
         async with asyncio.timeout(seconds):
             async with asyncio.timeout(_CONNECT_SECONDS):
-                reader, writer = await asyncio.open_connection(host, port, limit=_ANSWER_BYTES)
-            try:
-                return await _talk(reader, writer, chunks)
-            finally:
-                writer.transport.abort()
-    except (OSError, EOFError, asyncio.LimitOverrunError) as error:
+                connection = await _connect(host, port)
+            with connection:
+                return await _talk(connection, chunks)
+    except OSError as error:
         raise ScannerAwayError(type(error).__name__) from error
 
 
-async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, chunks: AsyncIterator[bytes]) -> str | None:
-    writer.write(b"zINSTREAM\0")
+async def _connect(host: str, port: int) -> socket.socket:
+    """To the first address that takes the connection. A bare socket: asyncio's streams throw away what has arrived once
+    a write fails, and that is where clamd says why it hung up."""
+    loop = asyncio.get_running_loop()
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        connection = socket.socket(family, kind, protocol)
+        connection.setblocking(False)
+        try:
+            await loop.sock_connect(connection, address)
+        except OSError as error:
+            connection.close()
+            failure = error
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise failure or OSError(f"{host} has no address")
+
+
+async def _talk(connection: socket.socket, chunks: AsyncIterator[bytes]) -> str | None:
+    loop = asyncio.get_running_loop()
     try:
+        await loop.sock_sendall(connection, b"zINSTREAM\0")
         async for chunk in chunks:
-            writer.write(struct.pack(">I", len(chunk)) + chunk)
-            await writer.drain()
-        writer.write(struct.pack(">I", 0))
-        await writer.drain()
+            await loop.sock_sendall(connection, struct.pack(">I", len(chunk)) + chunk)
+        await loop.sock_sendall(connection, struct.pack(">I", 0))
     except ConnectionError:
         pass  # clamd hangs up once it has seen enough: what it says is still to be read
-    answer = (await reader.readuntil(b"\0")).rstrip(b"\0")
+    answer = b""
+    while not answer.endswith(b"\0"):
+        part = await loop.sock_recv(connection, _ANSWER_BYTES)
+        if not part or len(answer) > _ANSWER_BYTES:
+            raise ScannerAwayError("it hung up without a verdict" if not part else "it says too much")
+        answer += part
+    answer = answer.rstrip(b"\0")
     if match := _ANSWER.fullmatch(answer):
         return match["name"].decode(errors="replace") if match["name"] else None
     raise ScannerAwayError(answer[:100].decode(errors="replace"))
