@@ -7,6 +7,14 @@ import pytest
 from chatcluster_operator.api import ChatCluster, InvalidSpecError
 from chatcluster_operator.api.quantity import parse_quantity
 
+SOURCE = {
+    "endpoint": "https://s3.example",
+    "bucket": "backups",
+    "secretName": "s3",
+    "path": "team/demo/0b9f",
+    "encryption": {"secretName": "passphrase"},
+}
+
 
 def body(spec):
     return {"metadata": {"name": "demo", "namespace": "chat", "uid": "u", "generation": 2}, "spec": spec}
@@ -92,6 +100,31 @@ def test_deletion_shows():
             },
             "spec.notification.smtp",
             "starttls",
+        ),
+        ({"version": "dev", "bootstrap": {"recovery": {}}}, "spec.bootstrap.recovery", "needs backup"),
+        (
+            {"version": "dev", "bootstrap": {"recovery": {"backup": {"name": "b"}, "source": SOURCE}}},
+            "spec.bootstrap.recovery",
+            "remove one of them",
+        ),
+        (
+            {"version": "dev", "bootstrap": {"recovery": {"source": {**SOURCE, "backupId": "latest"}}}},
+            "spec.bootstrap.recovery.source.backupId",
+            "pattern",
+        ),
+        (
+            {"version": "dev", "bootstrap": {"recovery": {"source": SOURCE, "targetTime": "2026-11-23T04:25:49"}}},
+            "spec.bootstrap.recovery.targetTime",
+            "no time with its zone",
+        ),
+        (
+            {
+                "version": "dev",
+                "bootstrap": {"recovery": {"source": SOURCE}},
+                "postgres": {"external": {"secretName": "x"}},
+            },
+            "spec",
+            "remove postgres.external",
         ),
     ],
 )

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from chatcluster_operator.api.constants import MAX_NAME_LENGTH
 from chatcluster_operator.api.model import Model, rules
+from chatcluster_operator.api.spec.bootstrap import RecoverySource
 from chatcluster_operator.api.status import Condition
 
 BACKUP_KIND: Final = "ChatBackup"
@@ -61,6 +62,9 @@ class ChatBackupStatus(Model):
     """Its name at the destination."""
     location: Annotated[str, StringConstraints(max_length=512)] | None = None
     """Where it lies: bucket and folder of the ChatCluster, as s3://bucket/folder."""
+    source: RecoverySource | None = None
+    """Where it lies, as spec.bootstrap.recovery.source of a ChatCluster that is restored from it says it; the Secrets
+    are those of this namespace."""
     started: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
     """When it began."""
     completed: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None

@@ -10,25 +10,22 @@ from chatcluster_operator.api.model import Model, rules
 from chatcluster_operator.api.spec.common import ObjectName
 from chatcluster_operator.api.spec.lifecycle import known_zone
 
-_FOLDER: Final = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*)(/[A-Za-z0-9]([-A-Za-z0-9_.]*))*$"
+FOLDER: Final = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*)(/[A-Za-z0-9]([-A-Za-z0-9_.]*))*$"
 
 
-class Destination(Model):
-    """An S3 of your own, apart from this cluster, such that its loss leaves the backups."""
+class S3(Model):
+    """A bucket, and how it is opened."""
 
     endpoint: Annotated[str, StringConstraints(max_length=253, pattern=r"^https://[-A-Za-z0-9.]+(:[0-9]{1,5})?$")]
     """Address, such as https://s3.eu-central-1.amazonaws.com. It must be HTTPS, and a name that
     is in the certificate, not a bare IP address: pgBackRest takes nothing else."""
     bucket: Annotated[str, StringConstraints(max_length=63, pattern=r"^[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]$")]
     """Bucket, which must exist."""
-    prefix: Annotated[str, StringConstraints(max_length=200, pattern=_FOLDER)] | None = None
-    """Folder in the bucket. Left out: namespace and name of the ChatCluster, such as team/demo. Below it each
-    ChatCluster has a folder named by its uid, so that two can never write over each other."""
     region: Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[-a-z0-9]+$")] = "us-east-1"
     """Region; any, where the S3 knows none."""
     secret_name: ObjectName
-    """Secret in the ChatCluster's namespace with `access_key` and `secret_key`, which may list, read, write and delete
-    below the prefix."""
+    """Secret in the ChatCluster's namespace with `access_key` and `secret_key`. For backups they must open the bucket
+    for listing, reading, writing and deleting below the prefix; for a restore listing and reading is enough."""
     private_authority: bool = False
     """Whether the endpoint's certificate is signed by an authority of your own: the Secret then has its certificate as
     `ca.crt`."""
@@ -37,6 +34,14 @@ class Destination(Model):
     def port(self) -> int:
         """The endpoint's."""
         return int(self.endpoint.removeprefix("https://").partition(":")[2] or 443)
+
+
+class Destination(S3):
+    """An S3 of your own, apart from this cluster, such that its loss leaves the backups."""
+
+    prefix: Annotated[str, StringConstraints(max_length=200, pattern=FOLDER)] | None = None
+    """Folder in the bucket. Left out: namespace and name of the ChatCluster, such as team/demo. Below it each
+    ChatCluster has a folder named by its uid, so that two can never write over each other."""
 
 
 class Encryption(Model):

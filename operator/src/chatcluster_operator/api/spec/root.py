@@ -6,6 +6,7 @@ from pydantic import ConfigDict, StringConstraints, model_validator
 
 from chatcluster_operator.api.model import Model, rules
 from chatcluster_operator.api.spec.backup import Backup
+from chatcluster_operator.api.spec.bootstrap import Bootstrap
 from chatcluster_operator.api.spec.capacity import Capacity, Retention
 from chatcluster_operator.api.spec.credentials import Credentials
 from chatcluster_operator.api.spec.edge import Edge
@@ -19,6 +20,14 @@ _BACKUP_OF_ALL: Final = (
     "spec.backup binds all stores to one moment, for which PostgreSQL must be managed; remove backup and back up the "
     "external stores by their own means, or remove postgres.external"
 )
+_RESTORED: Final = (
+    "spec.bootstrap.recovery fills a PostgreSQL of its own; remove postgres.external, or remove bootstrap and restore "
+    "the external database by its own means"
+)
+_BEGINNING: Final = (
+    "spec.bootstrap says what a new ChatCluster begins with and cannot be added, changed or removed; make another "
+    "ChatCluster with it"
+)
 
 
 class ChatClusterSpec(Model):
@@ -29,7 +38,13 @@ class ChatClusterSpec(Model):
             (
                 "!has(self.backup) || !has(self.postgres) || !has(self.postgres.external)",
                 _BACKUP_OF_ALL,
-            )
+            ),
+            ("!has(self.bootstrap) || !has(self.postgres) || !has(self.postgres.external)", _RESTORED),
+            (
+                "has(self.bootstrap) == has(oldSelf.bootstrap) "
+                "&& (!has(self.bootstrap) || self.bootstrap == oldSelf.bootstrap)",
+                _BEGINNING,
+            ),
         )
     )
 
@@ -55,6 +70,8 @@ class ChatClusterSpec(Model):
     """When generated passwords and keys are replaced."""
     backup: Backup | None = None
     """Backups of all stores. Left out: none."""
+    bootstrap: Bootstrap | None = None
+    """What a new ChatCluster begins with. Left out: nothing."""
     images: Images = Images()
     """Where images come from."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
@@ -89,6 +106,8 @@ class ChatClusterSpec(Model):
     def _backs_up_what_it_runs(self) -> Self:
         if self.backup is not None and self.postgres.external is not None:
             raise ValueError(_BACKUP_OF_ALL)
+        if self.bootstrap is not None and self.postgres.external is not None:
+            raise ValueError(_RESTORED)
         return self
 
     def service(self, name: str) -> Service:
