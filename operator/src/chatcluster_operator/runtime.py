@@ -65,7 +65,11 @@ class Runtime:
         if self._webhook is not None:
             # What may fail comes first: who never started must not hold the lease.
             await self._webhook.start()
-        self._tasks = [*self._observer.start(), asyncio.create_task(self._elector.run(), name="elector")]
+        self._tasks = [
+            *self._observer.start(),
+            asyncio.create_task(self._elector.run(), name="elector"),
+            asyncio.create_task(self.reconciler.orphans.run(), name="ChatBackups without a ChatCluster"),
+        ]
         if self._webhook is not None:
             self._tasks.append(asyncio.create_task(self._certificate.run(), name="webhook certificate"))
         for task in self._tasks:

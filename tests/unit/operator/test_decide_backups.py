@@ -16,6 +16,7 @@ from chatcluster_operator.decide.backups import (
     StepFacts,
     course,
     holds_up,
+    without_cluster,
 )
 from chatcluster_operator.decide.operations import Situation, Work
 
@@ -52,7 +53,8 @@ def backup(
 
 
 def running(name: str = "a", *, started: int = NOW) -> ChatBackup:
-    return backup(name, "Running", id="20261123T120000Z-0a1b2c3d", started=at(started))
+    where = "s3://backups/chat/demo"
+    return backup(name, "Running", id="20261123T120000Z-0a1b2c3d", started=at(started), location=where)
 
 
 def decide(found: list[ChatBackup], job: JobFacts | None = None, *, now: int = NOW, **given: Any) -> Course:
@@ -217,3 +219,26 @@ def test_a_time_that_has_just_come_counts() -> None:
 def test_a_schedule_that_is_none_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match="cron"):
         Backup.model_validate({**SPEC, "schedule": wrong})
+
+
+def test_one_without_a_chatcluster_says_so_and_what_to_do() -> None:
+    status = without_cluster(backup("a"), NOW)
+    condition = status.conditions[0]
+    assert (status.phase, condition.reason) == (BackupPhase.PENDING, "NoChatCluster")
+    assert "no ChatCluster demo in the namespace chat; make it, or delete" in condition.message
+    told = backup("a", **status.model_dump(mode="json", by_alias=True, exclude={"phase"}, exclude_none=True))
+    assert without_cluster(told, NOW + 60) == told.status, "it is told once"
+    assert decide([told]).statuses["a"].phase is BackupPhase.RUNNING, "it mends itself"
+
+
+def test_one_that_runs_ends_with_its_chatcluster() -> None:
+    assert without_cluster(running(), NOW).phase is BackupPhase.FAILED
+    of_an_earlier_one = decide([running()], location="s3://backups/chat/another-uid").statuses["a"]
+    assert of_an_earlier_one.phase is BackupPhase.FAILED
+    assert "was deleted" in of_an_earlier_one.conditions[0].message
+
+
+@pytest.mark.parametrize("phase", ["Completed", "Failed"])
+def test_what_ended_stays_as_it_was_without_its_chatcluster(phase: str) -> None:
+    item = backup("a", phase)
+    assert without_cluster(item, NOW) == item.status

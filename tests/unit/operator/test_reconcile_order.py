@@ -5,6 +5,7 @@ from typing import Any
 
 from chatcluster_operator.act import StandbyError
 from chatcluster_operator.observe import Owner
+from chatcluster_operator.observe.backups import Backups
 from chatcluster_operator.reconcile.reconciler import Reconciler
 from chatcluster_testing.specs import MINIMAL, body
 
@@ -19,6 +20,7 @@ class Rooms:
         self.leading = False
         self.standing_by = 0
         self.looks: list[str] = []
+        self.backups = Backups(lambda _: None)
 
     async def wait_synced(self) -> None:
         pass

@@ -26,6 +26,7 @@ MOST_FAILED: Final = 5
 
 CONDITION: Final = "Completed"
 UNDER_WAY: Final = "it is being made"
+GONE: Final = "the ChatCluster was deleted while it was being made"
 SEAL: Final = "seal"
 """The last step; what it says is the backup's."""
 
@@ -93,7 +94,12 @@ def course(
     again = False
     wait = _waits(spec, standing, pending, release=release, image=image, now=now)
     if running is not None:
-        status, again = _follow(running.status, job, now) if spec else (_abandoned(running.status, now), False)
+        if spec is None:
+            status = _abandoned(running.status, "NotConfigured", "spec.backup was removed while it was being made", now)
+        elif not ours(running, location):
+            status = _abandoned(running.status, "NoChatCluster", GONE, now)
+        else:
+            status, again = _follow(running.status, job, now)
         if status != running.status:
             statuses[running.name] = status
         if status.phase is BackupPhase.COMPLETED:
@@ -116,6 +122,26 @@ def course(
         wait=wait if pending else None,
         due=min((at for at in times if at is not None), default=None),
     )
+
+
+def ours(item: ChatBackup, location: str) -> bool:
+    """Whether it was made of this very ChatCluster, not of an earlier one of the name: the folder is named by uid."""
+    return (item.status.location or "").rpartition("/")[2] == location.rpartition("/")[2]
+
+
+def without_cluster(item: ChatBackup, now: int) -> ChatBackupStatus:
+    """What one says that names a ChatCluster which is not there. `now` is in Unix seconds."""
+    match item.status.phase:
+        case BackupPhase.PENDING:
+            why = (
+                f"there is no ChatCluster {item.cluster_name} in the namespace {item.namespace}; make it, or delete "
+                "this ChatBackup and make one that names another in spec.clusterName"
+            )
+            return _pending(item.status, Wait("NoChatCluster", why), now)
+        case BackupPhase.RUNNING:
+            return _abandoned(item.status, "NoChatCluster", GONE, now)
+        case _:
+            return item.status
 
 
 def holds_up(found: Sequence[ChatBackup], *, now: int) -> Wait | None:
@@ -167,9 +193,9 @@ def _begun(item: ChatBackup, *, release: str, location: str, now: int) -> ChatBa
     return _told(status, item.status, "Running", UNDER_WAY, now, holds=False)
 
 
-def _abandoned(status: ChatBackupStatus, now: int) -> ChatBackupStatus:
+def _abandoned(status: ChatBackupStatus, reason: str, why: str, now: int) -> ChatBackupStatus:
     failed = status.model_copy(update={"phase": BackupPhase.FAILED, "completed": _time(now)})
-    return _told(failed, status, "NotConfigured", "spec.backup was removed while it was being made", now, holds=False)
+    return _told(failed, status, reason, why, now, holds=False)
 
 
 def _follow(status: ChatBackupStatus, job: JobFacts | None, now: int) -> tuple[ChatBackupStatus, bool]:

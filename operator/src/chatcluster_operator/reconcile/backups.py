@@ -9,7 +9,7 @@ from chatcluster_operator.api import ChatCluster
 from chatcluster_operator.api.backup import ChatBackup
 from chatcluster_operator.api.constants import BACKUP
 from chatcluster_operator.decide import Key, Snapshot
-from chatcluster_operator.decide.backups import Course, JobFacts, StepFacts, course
+from chatcluster_operator.decide.backups import Course, JobFacts, StepFacts, course, ours
 from chatcluster_operator.decide.operations import Situation
 from chatcluster_operator.desired.backup import job_name, location
 from chatcluster_operator.desired.types import BackupRun
@@ -27,9 +27,10 @@ def look(
 ) -> tuple[Course, BackupRun | None, frozenset[Key]]:
     """What follows, the run whose Job there is to be, and the Jobs to be made anew. `now` is in Unix seconds."""
     image = cluster.spec.images.overrides.get(BACKUP) or images.get(BACKUP, "")
-    spec, running = cluster.spec.backup, next((item for item in found if item.status.phase == "Running"), None)
-    key = Key("Job", job_name(cluster, running.status.id)) if running and running.status.id else None
+    spec = cluster.spec.backup
     where = f"s3://{spec.destination.bucket}/{location(cluster, spec)}" if spec else ""
+    running = next((item for item in found if item.status.phase == "Running" and ours(item, where)), None)
+    key = Key("Job", job_name(cluster, running.status.id)) if running and running.status.id else None
     decided = course(
         spec,
         found,

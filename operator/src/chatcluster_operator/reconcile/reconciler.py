@@ -6,9 +6,11 @@ import structlog
 
 from chatcluster_operator import metrics
 from chatcluster_operator.act import Actor, Events
+from chatcluster_operator.act.backups import BackupActor
 from chatcluster_operator.kube import Object
 from chatcluster_operator.observe import Observer, Owner, SocketScraper
 from chatcluster_operator.observe.stores.watch import PARALLEL
+from chatcluster_operator.reconcile.orphans import Orphans
 from chatcluster_operator.reconcile.worker import Worker
 
 
@@ -29,6 +31,7 @@ class Reconciler:
         self._observer = observer
         self._actor = actor
         self._events = events
+        self.orphans = Orphans(observer, BackupActor(actor.client, actor.leadership), self._workers.__contains__)
 
     def see(self, body: Object) -> None:
         """A ChatCluster is there, or was changed."""
@@ -59,12 +62,15 @@ class Reconciler:
         known = self._workers.get(owner)
         if known is not None and known[0].uid == body["metadata"]["uid"]:
             self._end(owner)
+            self.orphans.look(owner)
 
     def wake(self, owner: Owner) -> None:
         """Something that belongs to a ChatCluster changed."""
         known = self._workers.get(owner)
         if known is not None:
             known[0].wake()
+        else:
+            self.orphans.look(owner)
 
     def wake_all(self) -> None:
         """Something that concerns every ChatCluster changed."""
@@ -79,6 +85,7 @@ class Reconciler:
             # They take their turns in the order in which they are woken: those come first whom nobody has served yet.
             for worker in sorted((worker for worker, _ in self._workers.values()), key=lambda item: not item.behind):
                 worker.wake()
+            self.orphans.look_at_all()
 
     async def stop(self) -> None:
         """End all workers."""
@@ -97,5 +104,6 @@ class Reconciler:
         known = self._workers.get(owner)
         if known is not None and known[1] is task:
             del self._workers[owner]
+            self.orphans.look(owner)
         if not task.cancelled() and task.exception() is not None:
             self._log.error("worker ended on a defect", namespace=owner.namespace, chatcluster=owner.name)
