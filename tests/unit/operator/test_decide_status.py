@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chatcluster_operator.api import ChatCluster
+from chatcluster_operator.api import ChatCluster, InventoryItem
 from chatcluster_operator.decide import (
     Child,
     Delete,
@@ -28,6 +28,7 @@ from chatcluster_operator.decide.conditions import PARTS, STATES, TYPES, judge
 from chatcluster_operator.decide.members import Course, Member, StoreView
 from chatcluster_operator.decide.volumes import Growth
 from chatcluster_operator.desired import Component, WorkloadKind
+from chatcluster_operator.desired.sizing import sizing
 
 COMPONENTS = [
     Component("postgres", WorkloadKind.STATEFUL_SET, "demo-postgres", 1),
@@ -393,3 +394,16 @@ def stores(leader: str = "a", *, lost: bool = False, **operation: Any) -> dict[s
 )
 def test_events_of_stores(before: dict[str, Any], after: dict[str, Any], told: list[Notice]) -> None:
     assert notices(before, after) == told
+
+
+def test_a_store_made_with_several_members_is_told_from_the_status_that_first_lists_it() -> None:
+    """Else the next look would take it for one that was made with a single member."""
+    spec = {"postgres": {"members": 3}, "objects": {"members": 3}}
+    items = [Component(name, WorkloadKind.STATEFUL_SET, f"demo-{name}", 3) for name in ("postgres", "objects")]
+    listed = [InventoryItem(api_version="apps/v1", kind="StatefulSet", name="demo-objects")]
+    status = report(Facts(cluster(None, **spec), items, world(), release="1.0", now=NOW, url="", inventory=listed))
+    assert {name: store["size"] for name, store in status["stores"].items()} == {"objects": 3}
+    again = cluster(status, **spec)
+    assert sizing(again)["objects"].replicas.value == 3
+    made_with_one = cluster({"inventory": status["inventory"]}, **spec)
+    assert sizing(made_with_one)["objects"].replicas.value == 1

@@ -18,6 +18,8 @@ from chatcluster_operator.decide.members import store_status
 from chatcluster_operator.decide.sockets import told
 from chatcluster_operator.decide.verdict import Verdict
 from chatcluster_operator.desired.endpoints import endpoints
+from chatcluster_operator.desired.sizing import sizing
+from chatcluster_operator.desired.types import WorkloadKind
 
 
 def report(facts: Facts) -> dict[str, Any]:
@@ -43,13 +45,21 @@ def report(facts: Facts) -> dict[str, Any]:
 
 
 def _stores(facts: Facts) -> dict[str, StoreStatus]:
-    """Stores with several members. Of one that sleeps, or cannot be asked, stays what is known."""
+    """Stores with several members, from the first status that lists them on: what was made with several is told by it
+    from what was made with one. Of one that sleeps, or cannot be asked, stays what is known."""
     before: dict[str, Any] = facts.cluster.status.get("stores") or {}
     managed = {component.name for component in facts.components}
     kept = {name: StoreStatus.model_validate(known) for name, known in before.items() if name in managed}
     failed = facts.orders_failed
     told = {name: store_status(course, kept.get(name), failed.get(name, "")) for name, course in facts.stores.items()}
-    return {name: status for name, status in {**kept, **told}.items() if status.size > 1}
+    sizes = sizing(facts.cluster)
+    made = {item.name for item in facts.inventory if item.kind == WorkloadKind.STATEFUL_SET.value}
+    new = {
+        component.name: StoreStatus(size=sizes[component.name].replicas.value)
+        for component in facts.components
+        if component.workload in made
+    }
+    return {name: status for name, status in {**new, **kept, **told}.items() if status.size > 1}
 
 
 def refused(previous: Mapping[str, Any], *, generation: int, problems: Mapping[str, str], now: str) -> dict[str, Any]:
