@@ -110,13 +110,12 @@ class Gatherer:
             apis=self._observer.apis,
         )
         kept_backups = self._observer.backups.of(self._owner)
-        chosen = choose(
-            cluster, snapshot, self._observer.catalogue, bare, now=now, backing_up=holds_up(kept_backups, now=now)
-        )
+        held_up = holds_up(kept_backups, now=now)
+        chosen = choose(cluster, snapshot, self._observer.catalogue, bare, now=now, backing_up=held_up)
         if chosen.images is None:
             return nothing
         inputs = replace(bare, images=chosen.images, migrations=chosen.migrations)
-        turned = rotate(cluster, inputs, snapshot, upgrading=chosen.operation, now=now)
+        turned = rotate(cluster, inputs, snapshot, upgrading=chosen.operation, now=now, backing_up=held_up)
         restarts = restarted(cluster, snapshot, upgrading=chosen.operation, rotating=turned.rotation, now=now)
         waits = {Work.UPGRADE: chosen.wait, Work.ROTATION: turned.wait, Work.RESTART: restarts.wait}
         situated = standing(cluster, snapshot, upgrading=chosen.operation, rotating=turned.rotation, now=now)

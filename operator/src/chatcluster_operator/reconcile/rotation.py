@@ -52,9 +52,16 @@ def noted(cluster: ChatCluster) -> tuple[Rotation | None, Rotated | None]:
 
 
 def rotate(
-    cluster: ChatCluster, inputs: Inputs, snapshot: Snapshot, *, upgrading: Operation | None, now: int
+    cluster: ChatCluster,
+    inputs: Inputs,
+    snapshot: Snapshot,
+    *,
+    upgrading: Operation | None,
+    now: int,
+    backing_up: Wait | None = None,
 ) -> Turned:
-    """The next step of a rotation, or its beginning. `inputs` has the credentials as their Secret has them."""
+    """The next step of a rotation, or its beginning. `inputs` has the credentials as their Secret has them;
+    `backing_up` is why none begins for a backup."""
     rotation, rotated = noted(cluster)
     names = {item.name for item in components(cluster)}
     # Members of the object store are clients of PostgreSQL where they keep their list of files there.
@@ -74,7 +81,7 @@ def rotate(
     if not under_way and asked is None:
         return Turned(present, rotation, rotated)
     standing = _situation(cluster, snapshot, upgrading, now)
-    wait = may_go_on(Work.ROTATION, standing) if under_way else may_begin(Work.ROTATION, standing)
+    wait = may_go_on(Work.ROTATION, standing) if under_way else may_begin(Work.ROTATION, standing) or backing_up
     if wait is not None:
         return Turned(present, rotation, rotated, wait)
     course = advance(
