@@ -1,8 +1,9 @@
 """PostgreSQL's primary dies, hangs, moves, or is a primary no more: by the pool that all services with rows share."""
 
 import asyncio
+import signal
+import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
 
 import pytest
 import sqlalchemy as sa
@@ -69,6 +70,16 @@ async def until_noted(engine: AsyncEngine, text: str) -> None:
                 await asyncio.sleep(0.05)
 
 
+async def until_refused(engine: AsyncEngine) -> Problem:
+    """Write on until that is refused."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await note(engine, str(uuid.uuid4()))
+            except Problem as problem:
+                return problem
+
+
 async def test_torn_connections_cost_no_call(engine: AsyncEngine, cable: Cable) -> None:
     cable.reset()
     for number in range(2 * POOL):
@@ -130,18 +141,39 @@ async def test_a_lost_answer_to_a_commit_is_told_as_such(
     await until_noted(engine, "next")
 
 
-async def test_who_is_no_primary_any_more_is_left_at_once(engine: AsyncEngine, server: Postgres, database: str) -> None:
-    """A database that refuses writes stands for a server that was demoted under its connections."""
-    server.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
-    async with AsyncExitStack() as every:
-        for connection in [await every.enter_async_context(transaction(engine)) for _ in range(POOL)]:
-            await connection.execute(sa.text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
-    for text in ("known by its refusal", "known when it is connected to"):
-        with pytest.raises(Problem):
-            await note(engine, text)
-    server.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only")
-    # None of the connections of before is used again: each would refuse this.
-    await asyncio.gather(*(note(engine, f"written by the new primary {n}") for n in range(2 * POOL)))
+async def test_who_is_no_primary_any_more_is_left_at_once(engine: AsyncEngine, server: Postgres) -> None:
+    """The address leads on to a server that was demoted, which reads and does not write."""
+    standby = server.program.folder / "data/standby.signal"
+    server.program.stop(by=signal.SIGINT)
+    standby.touch()
+    server.program.start()
+    assert server.execute("SELECT pg_is_in_recovery()") == "t"
+    with pytest.raises(Problem) as refused:
+        await note(engine, "written to a copy")
+    assert refused.value.code == "unavailable"
+    server.execute("SELECT pg_promote()")
+    await asyncio.gather(*(until_noted(engine, f"written by the new primary {n}") for n in range(2 * POOL)))
+
+
+async def test_a_primary_without_room_is_read_from_and_says_why_it_does_not_write(
+    engine: AsyncEngine, server: Postgres
+) -> None:
+    server.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+    server.execute("SELECT pg_reload_conf()")
+    try:
+        # One that was open before, and one that is opened now.
+        for _ in range(2):
+            refused = await until_refused(engine)
+            assert refused.code == "storage_full"
+            assert refused.retry_seconds
+            assert refused.retry_seconds >= 10
+            async with transaction(engine) as connection:
+                assert await connection.scalar(sa.text("SELECT count(*) FROM notes")) >= POOL
+            await engine.dispose()
+    finally:
+        server.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        server.execute("SELECT pg_reload_conf()")
+    await until_noted(engine, "there is room again")
 
 
 async def test_a_server_that_shuts_down_under_a_transaction(engine: AsyncEngine, server: Postgres) -> None:

@@ -46,8 +46,10 @@ _LOCK_TIMEOUT = "120s"
 _TABLE_LOCK_TIMEOUT = "10s"
 _STATEMENT_TIMEOUT = "600s"
 
-_MOVED = ("57P", "25006")
+_READ_ONLY = "25006"
+_MOVED = ("57P", _READ_ONLY)
 """How the SQLSTATEs begin of a server that shuts down, recovers or starts, and of a write to one that is no primary."""
+_DISK_FULL = "53100"
 
 # The driver's own errors come unwrapped while it connects.
 UNREACHABLE = (
@@ -88,17 +90,18 @@ def open_engine(
             "command_timeout": command_seconds,
             "connection_class": _Connection,
             "server_settings": {"application_name": application},
-            # While roles move, an address may still lead to the server that was the primary.
-            "target_session_attrs": "read-write",
+            # While roles move, an address may still lead to the server that was the primary. One that refuses writes
+            # because its volume is full is the primary all the same, and read from.
+            "target_session_attrs": "primary",
         },
     )
-    listen(engine.sync_engine, "handle_error", _drop_what_moved)
+    listen(engine.sync_engine, "handle_error", _told_of, retval=True)
     return engine
 
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
-    """One transaction, committed at the end. A database that does not answer is a 503 `Problem`.
+    """One transaction, committed at the end. A database that does not answer, or has no room left, is a 503 `Problem`.
 
     While the primary moves it waits for the next one, up to `_PATIENCE_SECONDS`: nothing has been done yet. What fails
     later is not repeated here, as only the caller knows whether that is safe; of a failed commit nobody knows whether
@@ -140,14 +143,31 @@ async def _connected(engine: AsyncEngine) -> AsyncConnection:
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-def _drop_what_moved(context: ExceptionContext) -> None:
-    """SQLAlchemy's event for errors: which of them mean that the connection, or every one, is of no use any more."""
+def _told_of(context: ExceptionContext) -> Exception | None:
+    """SQLAlchemy's event for errors: which of them mean that the connection, or every one, is of no use any more; in
+    place of one that says that there is no room for a write, the `Problem` to raise."""
+    if _is_full(context):
+        log.warning("the database takes no writes: its volume is full")
+        return errors.full()
     if isinstance(context.original_exception, TimeoutError):
         # Nobody knows whether the server will ever answer; nothing else may wait for it on this connection.
         context.is_disconnect = True
         context.invalidate_pool_on_disconnect = False
     elif _has_moved(context.original_exception):
         context.is_disconnect = True
+    return None
+
+
+def _is_full(context: ExceptionContext) -> bool:
+    """Whether a write was refused for want of room: by the disk, or by a primary that takes no writes before it is full
+    (`stores/postgres/read-only`). One that is no primary refuses them in the same words, and says that it follows."""
+    state = str(getattr(context.original_exception, "sqlstate", None) or "")
+    if state != _READ_ONLY or context.connection is None:
+        return state == _DISK_FULL
+    driver: Any = context.connection.connection.driver_connection
+    told = driver.get_settings()
+    follows = getattr(told, "in_hot_standby", "off") == "on"
+    return not follows and getattr(told, "default_transaction_read_only", "off") == "on"
 
 
 def _has_moved(error: BaseException | None) -> bool:

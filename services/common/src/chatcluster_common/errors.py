@@ -141,6 +141,13 @@ def unavailable(detail: str | None = None) -> Problem:
     return Problem(503, "unavailable", detail, retry_seconds=random.uniform(0.5, 1.0))  # noqa: S311 jitter
 
 
+def full() -> Problem:
+    """503 with `Retry-After`, for a store that has no room left for what is written. Nothing was done; what only reads
+    goes on. It takes a person, or whoever they leave it to, to grow the volume: nobody need come back at once."""
+    detail = "There is no room left to store this, and nothing of it was stored. Reading goes on. Try again in a while."
+    return Problem(503, "storage_full", detail, retry_seconds=random.uniform(10, 20))  # noqa: S311 jitter
+
+
 def from_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """422 from pydantic's error list. The refused input is not repeated: it may be a password."""
     fields = [
@@ -225,8 +232,16 @@ def document_problems(app: FastAPI) -> None:
 
 def store_away(error: BaseException) -> Problem:
     """503 for a store's driver that gave up: the cause goes to the log."""
+    if _says_full(error):
+        log.warning("a store takes no writes: its volume is full", error_type=type(error).__name__)
+        return full()
     log.warning("a store did not answer", error_type=type(error).__name__)
     return unavailable()
+
+
+def _says_full(error: BaseException) -> bool:
+    """MongoDB's OutOfDiskSpace, or Redis that cannot write its append-only file."""
+    return getattr(error, "code", None) == 14031 or str(error).startswith("MISCONF")
 
 
 def internal(error: BaseException) -> Problem:
