@@ -18,7 +18,7 @@ import yaml
 from chatcluster_operator.api import ChatCluster
 from chatcluster_operator.desired import stores
 from chatcluster_testing.control_plane import running, until
-from chatcluster_testing.patroni import Members, Writer, execute, running_members
+from chatcluster_testing.patroni import Member, Members, Writer, execute, running_members
 from chatcluster_testing.specs import body, inputs_maker
 
 
@@ -93,19 +93,39 @@ def test_one_that_is_cut_off_acknowledges_nothing_is_not_led_to_and_rejoins(memb
 
 
 def test_passwords_are_replaced_and_copies_go_on(members: Members) -> None:
-    """A copy hears of its new password before or after the leader, and is told of it only when that is good."""
-    copy, leader = members.others(members.leader)[0], members.leader
-    files = {member: member.folder / "config/secrets.yml" for member in (copy, leader)}
-    changed = yaml.safe_load(files[leader].read_text())
-    changed["postgresql"]["authentication"]["replication"]["password"] = secrets.token_hex(16)
-    receiver = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walreceiver'"
-    before = copy.ask(members.url, receiver)
-    files[copy].write_text(yaml.safe_dump(changed))
-    until(lambda: "roles: not yet" in copy.log, "the copy to find that its password is not good yet")
-    assert copy.ask(members.url, receiver) == before
-    files[leader].write_text(yaml.safe_dump(changed))
-    until(lambda: copy.ask(members.url, receiver) not in {None, before}, "the copy to use its new password", 60)
-    files[members.others(leader)[1]].write_text(yaml.safe_dump(changed))
+    """Members hear of a new password in any order, and each is told of it once the leader takes it.
+
+    A copy stays connected by the old one; whoever connects anew has the new one by then, or has it before long.
+    """
+    leader = members.leader
+    early, late = members.others(leader)
+    changed = yaml.safe_load((leader.folder / "config/secrets.yml").read_text())
+    password = secrets.token_hex(16)
+    changed["postgresql"]["authentication"]["replication"]["password"] = password
+
+    def hear(member: Member) -> None:
+        (member.folder / "config/secrets.yml").write_text(yaml.safe_dump(changed))
+
+    def known(member: Member) -> bool:
+        return password in (member.folder / "pgpass").read_text()
+
+    before = receiver(early)
+    hear(early)
+    until(lambda: "roles: not yet" in early.log, "the copy to find that its password is not good yet")
+    assert not known(early)
+    hear(leader)
+    until(lambda: known(early), "the copy to be told of its new password", 60)
+    assert receiver(early) == before, "its connection was left alone"
+    leader.administer("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
+    until(lambda: receiver(early) not in {"", before}, "the copy to connect with its new password", 60)
+    assert receiver(late) == "", "the old password is good no more"
+    hear(late)
+    until(lambda: receiver(late), "the other copy to connect once it has heard of the new password", 60)
+
+
+def receiver(member: Member) -> str:
+    """The process that copies from the leader now; empty: there is none."""
+    return member.administer("SELECT pid FROM pg_stat_wal_receiver WHERE status = 'streaming'")
 
 
 def note(what: str, writer: Writer) -> None:
