@@ -72,6 +72,9 @@ def test_pools_are_what_the_services_open() -> None:
         ("notification", NotificationSettings),
     ):
         assert COSTS[f"pool_{name}"].value == settings.model_fields["database_pool"].default
+    objects = re.search(r"connection_max_open = (\d+)", (ROOT / "stores/seaweedfs/entrypoint").read_text())
+    assert objects
+    assert COSTS["pool_objects"].value == int(objects[1])
     assert STORED["audit_days"].value == UserSettings.model_fields["audit_days"].default
 
 

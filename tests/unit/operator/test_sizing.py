@@ -277,3 +277,28 @@ def test_a_single_object_store_stays_single_and_several_stay_several(chatcluster
     for status, members in (({}, 3), ({"components": [{"name": "objects"}]}, 3), (made, 1), (several, 3)):
         cluster = chatcluster(asked).model_copy(update={"status": status})
         assert sizing(cluster)["objects"].replicas.value == members
+
+
+@pytest.mark.parametrize(
+    ("spec", "connections", "origin"),
+    [
+        ({}, 200, Origin.DEFAULT),
+        # The filers of three still fit into what the operator takes by itself; those of five do not.
+        ({"objects": {"members": 3}}, 200, Origin.DEFAULT),
+        ({"objects": {"members": 5}}, 208, Origin.DEFAULT),
+        ({"services": {"user": {"replicas": 20}}, "objects": {"members": 3}}, 328, Origin.DEFAULT),
+        # 26 replicas of user, 8 of gateway, 16 of notification, three filers.
+        ({"capacity": {"concurrentUsers": 100_000}}, 478, Origin.CAPACITY),
+        (
+            {"capacity": {"concurrentUsers": 100_000}, "objects": {"external": {"secretName": "s3"}}},
+            448,
+            Origin.CAPACITY,
+        ),
+        ({"capacity": {"concurrentUsers": 100_000}, "services": {"user": {"replicas": 2}}}, 238, Origin.CAPACITY),
+    ],
+)
+def test_postgres_has_a_connection_for_each_that_may_be_opened(
+    spec: dict[str, Any], connections: int, origin: Origin
+) -> None:
+    sizes = sizing(cluster_of(spec))
+    assert (sizes.database_connections.value, sizes.database_connections.origin) == (connections, origin)

@@ -23,7 +23,7 @@ from chatcluster_operator.desired.needs import (
     larger,
 )
 
-__all__ = ["Bound", "Demand", "Need", "Number", "derive"]
+__all__ = ["Bound", "Demand", "Need", "Number", "database_connections", "derive"]
 
 _KIB_OF_GIB: Final = 1024**2
 
@@ -70,10 +70,9 @@ def derive(concurrent_users: int, *, message_days: int | None = None, audit_days
     """
     users = concurrent_users
     needs = {name: _replicated(name, users, load).at_least(LEAST[name]) for name, load in _LOADS.items()}
-    opened = 20 + sum(needs[name].most.value * int(COSTS[f"pool_{name}"].value) for name in _POOLED)
-    connections = Number(opened, f"pools of {', '.join(_POOLED)} at their most replicas, and 20 for the rest")
+    connections = database_connections({name: need.most.value for name, need in needs.items()}, _members(users).value)
     kept = message_days or STORED["horizon"].value, audit_days or STORED["audit_days"].value
-    stores = _stores(users, *kept, opened * COSTS["backend"].value)
+    stores = _stores(users, *kept, connections.value * COSTS["backend"].value)
     needs |= {name: need.at_least(LEAST[name]) for name, need in stores.items()}
     # In sixes, so that partitions are spread evenly over the usual numbers of consumers.
     partitions = 6 * math.ceil(needs["notification"].most.value / 6)
@@ -85,6 +84,18 @@ def derive(concurrent_users: int, *, message_days: int | None = None, audit_days
         ),
         database_connections=larger(LEAST_DATABASE_CONNECTIONS, connections),
         bounds=_bounds(),
+    )
+
+
+def database_connections(most: Mapping[str, int], objects: int) -> Number:
+    """That PostgreSQL must allow, with so many replicas of services, by name, and members of the object store, which
+    keep their list of files there where there are several."""
+    opened = 20 + sum(most[name] * int(COSTS[f"pool_{name}"].value) for name in _POOLED)
+    if objects == 1:
+        return Number(opened, f"pools of {', '.join(_POOLED)} at their most replicas, and 20 for the rest")
+    opened += objects * int(COSTS["pool_objects"].value)
+    return Number(
+        opened, f"pools of {', '.join(_POOLED)} at their most replicas, of {objects} of objects, and 20 for the rest"
     )
 
 
@@ -273,11 +284,7 @@ def _store(name: str, users: int, kept: _Kept) -> Need:
     volume = math.ceil(users * kept.volume_kib / POLICY["fill"].value / _KIB_OF_GIB)
     largest = int(STORED["volume"].value)
     full = f"{kept.what}, {POLICY['fill'].value:.0%} full in the end"
-    several = users >= POLICY["members_from"].value
-    members = Number(
-        int(POLICY["members"].value) if several else 1,
-        f"{'from' if several else 'below'} {POLICY['members_from'].value:,.0f} people",
-    )
+    members = _members(users)
     return Need(
         fewest=members,
         most=members,
@@ -287,6 +294,15 @@ def _store(name: str, users: int, kept: _Kept) -> Need:
         volume=Number(
             min(volume, largest), full if volume <= largest else f"the largest volume; {full} would be {volume:,} GiB"
         ),
+    )
+
+
+def _members(users: int) -> Number:
+    """Of each store."""
+    several = users >= POLICY["members_from"].value
+    return Number(
+        int(POLICY["members"].value) if several else 1,
+        f"{'from' if several else 'below'} {POLICY['members_from'].value:,.0f} people",
     )
 
 

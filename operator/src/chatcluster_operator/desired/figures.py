@@ -132,6 +132,9 @@ COSTS: Final[Mapping[str, Figure]] = {
     "pool_notification": Figure(
         8, "", "database connections a replica, notification", "services/notification: CHAT_DATABASE_POOL"
     ),
+    "pool_objects": Figure(
+        10, "", "database connections a member of several, objects", "stores/seaweedfs/entrypoint: connection_max_open"
+    ),
     **{
         f"memory_{pod}": _at_rest(pod, mib)
         for pod, mib in {

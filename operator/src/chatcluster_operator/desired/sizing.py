@@ -13,8 +13,8 @@ from chatcluster_operator.api.quantity import parse_quantity
 from chatcluster_operator.api.spec import Resources, Workload
 from chatcluster_operator.api.spec.services import SocketAutoscaling
 from chatcluster_operator.api.spec.stores import MongoEngine
-from chatcluster_operator.desired.capacity import Bound, Demand, derive
-from chatcluster_operator.desired.needs import LEAST, LEAST_DATABASE_CONNECTIONS, LEAST_PARTITIONS, Need, Number
+from chatcluster_operator.desired.capacity import Bound, Demand, database_connections, derive
+from chatcluster_operator.desired.needs import LEAST, LEAST_DATABASE_CONNECTIONS, LEAST_PARTITIONS, Need, Number, larger
 
 T = TypeVar("T", int, str)
 
@@ -81,7 +81,7 @@ class Sizing:
     partitions: Choice[int]
     """Of the messages' topic, at least."""
     database_connections: Choice[int]
-    """That PostgreSQL allows, where it is still to be made."""
+    """That PostgreSQL allows."""
     bounds: tuple[Bound, ...] = ()
     """Managed stores that do not suffice for so many people."""
 
@@ -126,9 +126,16 @@ def _sizing(cluster: ChatCluster) -> Sizing:
         users=demand.users if demand else None,
         components=components,
         partitions=_of(demand.partitions if demand else LEAST_PARTITIONS),
-        database_connections=_of(demand.database_connections if demand else LEAST_DATABASE_CONNECTIONS),
+        database_connections=_of(_connections_of(cluster, components, derived=demand is not None)),
         bounds=_exceeded(cluster, demand) if demand else (),
     )
+
+
+def _connections_of(cluster: ChatCluster, components: Mapping[str, Size], *, derived: bool) -> Number:
+    """Counted by what runs, and not by what would without a word in the spec: whoever fixes replicas needs theirs."""
+    objects = 1 if cluster.spec.objects.external else components["objects"].replicas.value
+    counted = database_connections({name: size.ceiling for name, size in components.items()}, objects)
+    return larger(LEAST_DATABASE_CONNECTIONS, replace(counted, derived=derived))
 
 
 def _service(cluster: ChatCluster, name: str, need: Need) -> Size:
