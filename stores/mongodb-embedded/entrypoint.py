@@ -5,6 +5,9 @@
 open connections stay as they are. The listening socket opens after that: a TCP probe on 27017 says both alive and
 ready.
 
+While the volume is full, by the margin that ``volume`` keeps, writes are refused as MongoDB's own OutOfDiskSpace. Its
+engine gives up for good when it cannot write; so it is kept from getting there, and reads go on.
+
     CHAT_MONGODB_PORT    27017
     CHAT_MONGODB_CACHE   256M, the storage engine's cache
     CHAT_MONGODB_DATA    /var/lib/chatcluster/mongodb
@@ -15,11 +18,14 @@ import json
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
+import secantus.server
 from secantus.auth import SCRAM_SHA_256, derive_credentials
 from secantus.server import SecantusDBServer
 
@@ -28,6 +34,48 @@ ROLES = [{"role": "root", "db": "admin"}]
 LOOK_SECONDS = 2.0
 
 log = logging.getLogger("mongodb-embedded")
+
+
+MIB = 1024 * 1024
+WRITES = frozenset({"insert", "update", "delete", "findAndModify", "bulkWrite", "create", "createIndexes"})
+MEASURED_SECONDS = 0.2
+
+
+class Room:
+    """Whether the volume has room, by the same margin as the program `volume`; measured a few times a second."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._measured = float("-inf")
+        self._full = False
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more should be written."""
+        if time.monotonic() - self._measured > MEASURED_SECONDS:
+            found = os.statvfs(self._folder)
+            free, size = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+            margin = min(max(64 * MIB, size // 20), 4096 * MIB)
+            self._full = free < (margin * 5 // 4 if self._full else margin)
+            self._measured = time.monotonic()
+        return self._full
+
+
+def refuse_writes_while_full(room: Room) -> None:
+    """Have the server ask for room before each write. It has no hook: its one function for commands is wrapped."""
+    dispatch: Any = secantus.server.dispatch
+
+    def asked(command: Any, context: Any) -> Any:
+        if next(iter(command), "") in WRITES and room.full:
+            return {
+                "ok": 0.0,
+                "errmsg": "the volume is full: nothing is written until it grows",
+                "code": 14031,
+                "codeName": "OutOfDiskSpace",
+            }
+        return dispatch(command, context)
+
+    secantus.server.dispatch = asked
 
 
 def read_users() -> dict[str, str | None]:
@@ -79,6 +127,11 @@ def main() -> None:
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     data = os.environ.get("CHAT_MONGODB_DATA", "/var/lib/chatcluster/mongodb")
+    Path(data).mkdir(parents=True, exist_ok=True)
+    own = {**os.environ, "CHAT_DATA_DIR": str(Path(data).parent)}
+    subprocess.run(["volume", "once"], check=False, env=own)
+    subprocess.Popen(["volume", "keep"], env=own)
+    refuse_writes_while_full(Room(Path(data)))
     server = SecantusDBServer(
         host="0.0.0.0",  # noqa: S104 - a container's only address is given at run time
         port=int(os.environ.get("CHAT_MONGODB_PORT", "27017")),

@@ -34,7 +34,7 @@ from chatcluster_operator.desired import Inputs, generate, kafka, mongodb, objec
 from chatcluster_operator.desired.types import Turns
 from chatcluster_testing.kafka import running_kafka
 from chatcluster_testing.postgres import running_postgres
-from chatcluster_testing.process import Program, accepts, find_program, free_port
+from chatcluster_testing.process import Program, accepts, find_program, free_port, store_env
 from chatcluster_testing.redis import redis_server
 from chatcluster_testing.specs import MINIMAL, body, inputs_maker
 from chatcluster_testing.waiting import until
@@ -145,7 +145,7 @@ async def test_redis(mounted: Any, tmp_path: Path) -> None:
         "CHAT_SECRETS_DIR": str(found.folder),
         "REDIS_PORT": str(port),
         "REDIS_CONFIG": str(tmp_path / "redis.conf"),
-        "PATH": f"{Path(redis_server(tmp_path)).parent}:{os.environ['PATH']}",
+        **store_env(Path(redis_server(tmp_path)).parent),
     }
     program = Program("redis", [str(STORES / "redis/entrypoint")], tmp_path, lambda: accepts(port), env=env)
     urls = [at(told["chat_redis_url"], port) for told in found.access("redis", "user")]
@@ -283,7 +283,7 @@ async def test_object_store(mounted: Any, tmp_path: Path) -> None:
         "CHAT_DATA_DIR": str(tmp_path / "data"),
         "CHAT_VOLUME_SIZE_MB": "64",
         "TMPDIR": str(tmp_path),
-        "PATH": f"{Path(weed).parent}:{os.environ['PATH']}",
+        **store_env(Path(weed).parent),
     }
     program = Program(
         "weed", [str(STORES / "seaweedfs/entrypoint")], tmp_path, (tmp_path / "bucket-ready").exists, env=env
@@ -324,6 +324,7 @@ async def test_embedded_mongodb(mounted: Any, tmp_path: Path) -> None:
         "CHAT_MONGODB_CACHE": "64M",
         "CHAT_MONGODB_DATA": str(tmp_path / "data"),
         "CHAT_SECRETS_DIR": str(found.folder),
+        **store_env(),
     }
     argv = [sys.executable, str(STORES / "mongodb-embedded/entrypoint.py")]
     program = Program("mongodb", argv, tmp_path, lambda: accepts(port), env=env)

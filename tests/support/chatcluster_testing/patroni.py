@@ -24,7 +24,7 @@ from chatcluster_operator.api import ChatCluster
 from chatcluster_operator.desired import Inputs, postgres
 from chatcluster_testing.control_plane import ControlPlane, until
 from chatcluster_testing.postgres import binaries
-from chatcluster_testing.process import Program, free_port
+from chatcluster_testing.process import Program, free_port, store_env
 
 SCRIPTS = Path(__file__).parents[3] / "stores/postgres"
 DATABASE = "chat_user"
@@ -180,8 +180,13 @@ class Members:
         port, rest_port = free_port(), free_port()
         folder = self.folder / name[-1]
         for part in ("config", "run", "data", "bin"):
-            (folder / part).mkdir(parents=True)
-        for command, script in {"roles": "roles.py", "member": "member.py", "healthcheck": "healthcheck"}.items():
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        for command, script in {
+            "roles": "roles.py",
+            "member": "member.py",
+            "healthcheck": "healthcheck",
+            "read-only": "read-only",
+        }.items():
             (folder / "bin" / command).symlink_to(SCRIPTS / script)
         (folder / "entrypoint").symlink_to(SCRIPTS / "entrypoint")
         user = "nobody" if os.geteuid() == 0 else ""
@@ -193,7 +198,7 @@ class Members:
                 if not path.is_symlink():
                     shutil.chown(path, user)
         env = {
-            "PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            **store_env(folder / "bin", Path(sys.executable).parent),
             "PATRONI_NAME": name,
             "PATRONI_POSTGRESQL_CONNECT_ADDRESS": f"127.0.0.1:{port}",
             "PATRONI_RESTAPI_CONNECT_ADDRESS": f"127.0.0.1:{rest_port}",

@@ -60,6 +60,14 @@ def answers(url: str) -> bool:
         return False
 
 
+def store_env(*programs: Path) -> dict[str, str]:
+    """For the start script of a store's image: PATH with what all of these share and the folders of `programs` on it. A
+    test's volume is told to nobody, unless the test gives it a port."""
+    shared = Path(__file__).parents[3] / "stores/common"
+    path = ":".join([*map(str, programs), str(shared), os.environ["PATH"]])
+    return {"PATH": path, "CHAT_VOLUME_PORT": "0", "CHAT_RESERVE_MB": "1"}
+
+
 def as_user(name: str) -> dict[str, Any]:
     """Arguments of `subprocess` functions to run a program as another user of the system; needs root."""
     entry = pwd.getpwnam(name)

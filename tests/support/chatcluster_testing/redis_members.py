@@ -12,14 +12,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chatcluster_operator.api import ChatCluster
 from chatcluster_operator.desired import Inputs, generate, redis, stores
-from chatcluster_testing.process import Program, free_port, wait_until
+from chatcluster_testing.process import Program, free_port, store_env, wait_until
 from chatcluster_testing.redis import redis_server
 from chatcluster_testing.specs import body, inputs_maker
 
@@ -79,8 +79,8 @@ class Members:
     sentinel_port: int
     inputs: Inputs
     network: int
-    path: str
-    """PATH with Redis on it."""
+    common: Mapping[str, str]
+    """Environment of all of them, with Redis on PATH."""
     members: list[Member] = field(default_factory=list[Member])
 
     def named(self, name: str) -> Member:
@@ -156,7 +156,7 @@ class Members:
             "REDIS_CONFIG": str(folder / "redis.conf"),
             "SENTINEL_CONFIG": str(folder / "sentinel.conf"),
             "TMPDIR": str(folder / "tmp"),
-            "PATH": self.path,
+            **self.common,
         }
         redis, sentinel = (self._program(script, folder, env) for script in ("entrypoint", "sentinel"))
         member = Member(name, folder, redis, sentinel, env)
@@ -193,8 +193,8 @@ def redis_members(count: int = 3) -> Iterator[Members]:
     cluster = ChatCluster.from_body(body({"version": "1.0", "redis": {"members": 3}}))
     inputs = replace(inputs_maker()(cluster), credentials=generate(None, secrets.token_bytes))
     # Tests that run side by side have networks of their own.
-    path = f"{Path(redis_server(folder)).parent}:{os.environ['PATH']}"
-    found = Members(folder, free_port(), free_port(), inputs, os.getpid() % 250, path)
+    common = store_env(Path(redis_server(folder)).parent)
+    found = Members(folder, free_port(), free_port(), inputs, os.getpid() % 250, common)
     try:
         found.set_up(count)
         yield found

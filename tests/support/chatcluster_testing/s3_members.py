@@ -5,7 +5,6 @@ Each has a loopback address of its own. Ports differ too, as members put sockets
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
 import signal
@@ -19,7 +18,7 @@ import urllib3
 from minio import Minio
 
 from chatcluster_testing.postgres import Postgres
-from chatcluster_testing.process import Program, find_program, free_port
+from chatcluster_testing.process import Program, find_program, free_port, store_env
 
 STORE = Path(__file__).parents[3] / "stores/seaweedfs"
 BUCKET = "chat-files"
@@ -134,7 +133,7 @@ def running_members(
                 "CHAT_BIND": host,
                 "CHAT_RACK": f"node-{number}",
                 "TMPDIR": str(home),
-                "PATH": f"{Path(weed).parent}:{os.environ['PATH']}",
+                **store_env(Path(weed).parent),
                 **(env or {}),
             }
             ready = (home / "bucket-ready").exists
