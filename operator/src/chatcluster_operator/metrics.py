@@ -82,6 +82,12 @@ EXPANDED: Final = Counter(
     ["store"],
     registry=REGISTRY,
 )
+NEWEST_BACKUP: Final = Gauge(
+    "chatcluster_operator_newest_backup_timestamp_seconds",
+    "Moment of the newest whole backup of a ChatCluster with spec.backup, Unix time: time() minus it is its age.",
+    ["namespace", "chatcluster"],
+    registry=REGISTRY,
+)
 PRUNED: Final = Counter(
     "chatcluster_operator_pruned_total", "Objects deleted because no spec asks for them.", ["kind"], registry=REGISTRY
 )
