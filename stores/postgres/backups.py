@@ -8,6 +8,8 @@
                               pgBackRest looks for its own name in that command
     backups fetch FILE PATH   restore_command: bring it back from there
     backups restore …         Patroni's bootstrap method: fill the empty data folder given as --datadir=… from a backup
+    backups restored CONNINFO its post_init after that, before anybody is led here: what speaks of the cluster that was
+                              backed up goes, and roles get their passwords
 
 Where the repository is comes from CHAT_BACKUP_ENDPOINT (https://…), _BUCKET, _REGION, _PATH and _CA_FILE; its secrets
 are the files access_key, secret_key and passphrase in CHAT_BACKUP_SECRETS_DIR. What is restored is the same with
@@ -19,12 +21,14 @@ a named restore point and answers when all of the log before it is in the reposi
 needs. A request that a member did not finish, because it is gone, is begun anew by the next one that leads.
 """
 
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +38,18 @@ STANZA = "main"
 DATA = os.environ.get("CHAT_POSTGRES_DATA", "/var/lib/chatcluster/pgdata")
 LOCAL = os.environ.get("CHAT_POSTGRES_LOCAL", "host=/tmp port=5432 dbname=postgres user=postgres")
 DATABASE = "chat_backup"
+OF_ANOTHER = (DATABASE, "chat_objects")
+"""Databases that are made anew, empty: requests of that cluster's backups, and the list of its object store's files,
+which speaks of volumes that are not here."""
+RESTORED = "chatcluster.restored"
 LOOK_SECONDS = 2.0
 WHOLE_DAYS = 7
 """Age at which the last whole backup is followed by another; those between hold what has changed since."""
 ARCHIVED_SECONDS = 600.0
+STOPPED_SECONDS = float(os.environ.get("CHAT_ARCHIVING_STOPPED_SECONDS", "300"))
+"""How long a part of the log may wait for the repository before that is told."""
+NOT_ARCHIVED_SINCE = "chatcluster.dev/not-archived-since"
+"""Annotation of the pod that tells it, with the time since when the part waits."""
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS requests (
@@ -204,12 +216,45 @@ class Cursor:
         self._connection.close()
 
 
+class Archiving:
+    """Whether the write-ahead log reaches the repository, as the pod of the member that leads says.
+
+    Parts that wait are marked as ready by PostgreSQL. Its statistics would not do: they count no command that was
+    killed, or could not be run.
+    """
+
+    def __init__(self) -> None:
+        self._due = 0.0
+        self._told: str | None = None
+
+    def look(self) -> None:
+        """Tell a change, where this is a pod. What cannot be seen or told now is with another look."""
+        if time.monotonic() >= self._due and "KUBERNETES_SERVICE_HOST" in os.environ:
+            self._due = time.monotonic() + STOPPED_SECONDS / 10
+            with contextlib.suppress(OSError, subprocess.CalledProcessError):
+                if (since := _not_archived_since()) != self._told:
+                    subprocess.run(["member", "annotate", NOT_ARCHIVED_SINCE, *since.split()], check=True)
+                    self._told = since
+
+
+def _not_archived_since() -> str:
+    """When the first part was finished that has waited for too long; empty where none has, or this member follows."""
+    if any(Path(DATA, name).exists() for name in ("standby.signal", "recovery.signal")):
+        return ""
+    oldest = min((part.stat().st_mtime for part in Path(DATA, "pg_wal/archive_status").glob("*.ready")), default=None)
+    if oldest is None or time.time() - oldest < STOPPED_SECONDS:
+        return ""
+    return datetime.fromtimestamp(oldest, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def watch(patroni: int) -> None:
     """Work off, look after look; what cannot be done yet is tried again."""
     prepared, told = False, ""
+    archiving = Archiving()
     while os.getppid() == patroni:
         time.sleep(LOOK_SECONDS)
         try:
+            archiving.look()
             prepared = prepared or prepare()
             if prepared:
                 work_off()
@@ -227,6 +272,8 @@ def restore(arguments: list[str]) -> None:
     """Fill the data folder. Recovery then ends at the point, and the member leads."""
     given = dict(item.removeprefix("--").split("=", 1) for item in arguments if "=" in item)
     folder = given.get("datadir", DATA)
+    # Patroni keeps what a try has left that failed. There may not be room for both.
+    shutil.rmtree(f"{folder}.failed", ignore_errors=True)
     options = {**environment("CHAT_RECOVERY"), "PGBACKREST_PG1_PATH": folder}
     time_, point = os.environ.get("CHAT_RECOVERY_TIME", ""), os.environ.get("CHAT_RECOVERY_POINT", "")
     if time_:
@@ -252,6 +299,18 @@ def restore(arguments: list[str]) -> None:
     sys.exit(done.returncode)
 
 
+def restored(conninfo: str) -> None:
+    """Patroni gives the whole bootstrap up when this fails, and begins anew."""
+    with Cursor(conninfo) as cursor:
+        for name in OF_ANOTHER:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        cursor.execute("SHOW data_directory")
+        [folder] = cursor.fetchone()
+    subprocess.run(["roles", "apply", conninfo], check=True)
+    # It tells this database from what a try has left that broke off: see `member anew`.
+    Path(folder, RESTORED).write_text(os.environ["CHAT_RECOVERY_POINT"], encoding="utf-8")
+
+
 def main() -> None:
     match sys.argv[1:]:
         case ["watch", pid] if pid.isdigit():
@@ -263,8 +322,13 @@ def main() -> None:
             os.execvpe("pgbackrest", ["pgbackrest", "archive-get", name, path], options)  # noqa: S606
         case ["restore", *arguments]:
             restore(arguments)
+        case ["restored", conninfo]:
+            restored(conninfo)
         case _:
-            sys.exit("usage: backups watch PID | pgbackrest-push FILE | fetch FILE PATH | restore [--datadir=FOLDER]")
+            usage = (
+                "watch PID | pgbackrest-push FILE | fetch FILE PATH | restore [--datadir=FOLDER] | restored CONNINFO"
+            )
+            sys.exit(f"usage: backups {usage}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@
     member on_role_change ROLE SCOPE    Patroni's callback: who comes to lead takes the label of a leader off the others
     member guard                        in a container beside Patroni's: gives up the lock of a Patroni that is dead
     member watchdog PID                 beside Patroni, the process PID: stops a PostgreSQL that nobody looks after
+    member annotate KEY [VALUE]         an annotation of its own pod; without a value it is taken away
+    member anew                         where a backup is restored, before Patroni starts: clears away a broken try
 
 None of them makes a leader: each only asks Patroni for a switchover, or takes something from one that leads no more.
 
@@ -24,6 +26,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -43,6 +46,8 @@ ACCOUNT = Path(os.environ.get("CHAT_SERVICE_ACCOUNT_DIR", "/var/run/secrets/kube
 # Patroni takes its own variables away from what it starts; the entrypoint keeps this one.
 NAME = os.environ.get("PATRONI_NAME") or os.environ.get("CHAT_MEMBER", "")
 
+RESTORED = "chatcluster.restored"
+"""File among PostgreSQL's own that `backups restored` leaves when all is there: the restore point."""
 HANDOVER_SECONDS = 30.0
 """How long the others get to become fit to lead, and to do so; the pod's grace period has to be longer."""
 CALL_SECONDS = 3.0
@@ -245,6 +250,36 @@ def writing() -> int:
     return 0
 
 
+def annotate(key: str, value: str | None) -> None:
+    """Have its pod say so; who looks after the ChatCluster sees its pods."""
+    kubernetes, path = Kubernetes(), f"pods/{NAME}"
+    metadata = kubernetes.get(path)["metadata"]
+    if (metadata.get("annotations") or {}).get(key) != value:
+        kubernetes.patch(path, metadata["resourceVersion"], {"annotations": {key: value}})
+
+
+def anew() -> None:
+    """Clear away what a restore has left that broke off, be it for a node that was drained: files that are no database
+    yet, or would start as one of another moment, and Patroni's word that somebody begins, for whom all others wait.
+
+    Until all is restored there is one member.
+    """
+    config: Any = yaml.safe_load((CONFIG / "patroni.yml").read_text(encoding="utf-8"))
+    data = Path(config["postgresql"]["data_dir"])
+    mark = data / RESTORED
+    # What was backed up may have been restored itself, from another one.
+    if mark.exists() and mark.read_text(encoding="utf-8") == os.environ["CHAT_RECOVERY_POINT"]:
+        return
+    if data.exists():
+        say(f"anew: {data} is of a restore that broke off and is removed")
+        shutil.rmtree(data)
+    kubernetes = Kubernetes()
+    path = f"configmaps/{config['scope']}-config"
+    metadata = kubernetes.get(path)["metadata"]
+    if "initialize" in (metadata.get("annotations") or {}):
+        kubernetes.patch(path, metadata["resourceVersion"], {"annotations": {"initialize": None}})
+
+
 def say(what: str) -> None:
     """To the log of the container that this runs in."""
     print(f"member: {what}", file=sys.stderr, flush=True)  # noqa: T201
@@ -262,8 +297,13 @@ def main() -> None:
             guard()
         case ["watchdog", pid] if pid.isdigit():
             watchdog(int(pid))
+        case ["annotate", key, *value] if len(value) <= 1:
+            annotate(key, next(iter(value), None))
+        case ["anew"]:
+            anew()
         case _:
-            sys.exit("usage: member handover | on_role_change ROLE SCOPE | guard | watchdog PID")
+            known = "handover | on_role_change ROLE SCOPE | guard | watchdog PID | annotate KEY [VALUE] | anew"
+            sys.exit(f"usage: member {known}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -182,6 +182,7 @@ class Members:
         for part in ("config", "run", "data", "bin"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         for command, script in {
+            "backups": "backups.py",
             "roles": "roles.py",
             "member": "member.py",
             "healthcheck": "healthcheck",
@@ -210,6 +211,7 @@ class Members:
             "CHAT_SECRETS_DIR": str(folder / "config"),
             "CHAT_DATA_DIR": str(folder / "data"),
             "CHAT_RUN_DIR": str(folder / "run"),
+            "CHAT_POSTGRES_DATA": str(folder / "data/pgdata"),
             "CHAT_MEMBERS": "3",
             "CHAT_PATRONI_PORT": str(rest_port),
             "CHAT_POSTGRES_PORT": str(port),
@@ -222,8 +224,9 @@ class Members:
         config = yaml.safe_load(self._files["patroni.yml"])
         config["kubernetes"]["context"] = "test"
         config["restapi"]["listen"] = f"127.0.0.1:{rest_port}"
+        bootstrap = yaml.safe_dump(config["bootstrap"]).replace("/usr/local/bin", f"{folder}/bin")
+        config["bootstrap"] = yaml.safe_load(bootstrap)
         config["bootstrap"]["initdb"].append("no-sync")
-        config["bootstrap"]["post_init"] = f"{folder}/bin/roles apply"
         own = config["postgresql"]
         own |= {"listen": f"127.0.0.1:{port}", "bin_dir": str(binaries())}
         own |= {"data_dir": str(folder / "data/pgdata"), "pgpass": str(folder / "pgpass")}
@@ -361,8 +364,16 @@ def _as(user: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def running_members(plane: ControlPlane, cluster: ChatCluster, inputs: Inputs, url: str) -> Iterator[Members]:
-    """All members, ready."""
+def running_members(
+    plane: ControlPlane,
+    cluster: ChatCluster,
+    inputs: Inputs,
+    url: str,
+    env: Mapping[str, str] | None = None,
+    *,
+    start: bool = True,
+) -> Iterator[Members]:
+    """All members, ready unless the test is to `start` them; with more variables where `env` has some."""
     # Sockets have short names only, so not the test's own folder.
     folder = Path(tempfile.mkdtemp(prefix="members-"))
     folder.chmod(0o755)
@@ -370,7 +381,10 @@ def running_members(plane: ControlPlane, cluster: ChatCluster, inputs: Inputs, u
     members: Members | None = None
     try:
         members = Members(plane, cluster, inputs, folder, url)
-        members.start()
+        for member in members.members:
+            member.env.update(env or {})
+        if start:
+            members.start()
         yield members
     finally:
         for member in members.members if members else ():

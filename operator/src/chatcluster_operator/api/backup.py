@@ -114,12 +114,12 @@ class ChatBackup(Model):
             created=metadata.get("creationTimestamp") or "",
             deleting="deletionTimestamp" in metadata,
             cluster_name=body["spec"]["clusterName"],
-            scheduled_for=_time(metadata.get("annotations", {}).get(SCHEDULED_FOR, "")),
+            scheduled_for=time_or_nothing(metadata.get("annotations", {}).get(SCHEDULED_FOR, "")),
             status=ChatBackupStatus.model_validate(body.get("status") or {}),
         )
 
 
-def _time(text: str) -> str:
+def time_or_nothing(text: str) -> str:
     """The text, if it is a time; anybody may write an annotation."""
     try:
         return text if datetime.fromisoformat(text).tzinfo else ""

@@ -35,6 +35,11 @@ COMPONENTS: Final = (*STORES, *SERVICES, EDGE)
 
 BACKUP: Final = "backup"
 """What runs in the Jobs of backups; no component, but it has an image too."""
+RECOVERY: Final = "recovery"
+"""What runs in the Jobs of a restore, by the image of backups."""
+
+NOT_ARCHIVED_SINCE: Final = f"{GROUP}/not-archived-since"
+"""Annotation by which the PostgreSQL member that leads says that its log does not reach the backups' destination."""
 
 MOST_REPLICAS: Final = 500
 """Most replicas of a service."""

@@ -94,9 +94,12 @@ class Pod:
     address: str = ""
     """Its IP address, once it has one."""
     steps: tuple[tuple[str, str, str], ...] = ()
-    """Of a backup's pod, what its containers are: name, Waiting, Running, Done or Failed, and their last word."""
+    """Of a backup's or restore's pod, what its containers are: name, Waiting, Running, Done or Failed, and their last
+    word."""
     node: str = ""
     """The node that it was put on, once there is one."""
+    archiving: str = ""
+    """Of PostgreSQL's leader, since when its log has not reached the backups' destination, RFC 3339; empty: it does."""
 
 
 @dataclass(frozen=True, slots=True)

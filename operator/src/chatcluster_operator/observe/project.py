@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from chatcluster_operator.api import FIELD_MANAGER, LABEL_COMPONENT, LABEL_INSTANCE
-from chatcluster_operator.api.constants import BACKUP
+from chatcluster_operator.api.backup import time_or_nothing
+from chatcluster_operator.api.constants import BACKUP, NOT_ARCHIVED_SINCE, RECOVERY
 from chatcluster_operator.decide import Child, Pod, Workload
 from chatcluster_operator.decide.snapshot import Job, digest
 from chatcluster_operator.desired import migrations
@@ -114,7 +115,8 @@ def pod_of(body: Mapping[str, Any]) -> Pod:
         reason=reason,
         message=message,
         ending="deletionTimestamp" in metadata,
-        steps=_steps(body) if metadata.get("labels", {}).get(LABEL_COMPONENT) == BACKUP else (),
+        archiving=time_or_nothing(metadata.get("annotations", {}).get(NOT_ARCHIVED_SINCE, "")),
+        steps=_steps(body) if metadata.get("labels", {}).get(LABEL_COMPONENT) in {BACKUP, RECOVERY} else (),
     )
 
 
