@@ -229,7 +229,12 @@ def several(spec: Mapping[str, Any], address: str) -> dict[str, Any]:
         service["autoscaling"] = {"minReplicas": 2, "maxReplicas": 2}
     for name in STORES:
         made[name] = made.get(name, {}) | {"members": MEMBERS}
-    return made | {"failover": {"replaceAfterSeconds": _LOST_SECONDS}, "deletionPolicy": "Delete"}
+    # The other may sleep still, from a run that was cut off.
+    return made | {
+        "failover": {"replaceAfterSeconds": _LOST_SECONDS},
+        "deletionPolicy": "Delete",
+        "hibernated": False,
+    }
 
 
 def two_at_once(world: World, seconds: float) -> Sequence[str]:
