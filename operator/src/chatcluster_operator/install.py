@@ -31,6 +31,7 @@ from chatcluster_operator.api.constants import BACKUP
 from chatcluster_operator.api.crd import backup_crd, crd
 from chatcluster_operator.desired import Inputs, Manifest, generate, manifests
 from chatcluster_operator.desired.components import SERVER
+from chatcluster_operator.desired.pods import VOLUME_PORT
 from chatcluster_operator.desired.stores import ADMIN_PORTS
 from chatcluster_operator.kube import CHILD_KINDS
 from chatcluster_operator.kube.kinds import CLAIM, EVENT, LEASE, NODE, STORAGE_CLASS, VALIDATING_WEBHOOK, VOLUME
@@ -330,7 +331,9 @@ def _network(*ports: int) -> Manifest:
 
 def _inside() -> Iterable[dict[str, Any]]:
     """The way to each service that says how many sockets it holds, and to each store, in whichever namespace."""
-    for component, ports in {**{service: (port,) for service, port in PORTS.items()}, **ADMIN_PORTS}.items():
+    services = {service: (port,) for service, port in PORTS.items()}
+    members = {store: (*ports, VOLUME_PORT) for store, ports in ADMIN_PORTS.items()}
+    for component, ports in {**services, **members}.items():
         pods = {"matchLabels": {LABEL_NAME: APP_NAME, LABEL_COMPONENT: component}}
         yield {
             "to": [{"namespaceSelector": {}, "podSelector": pods}],

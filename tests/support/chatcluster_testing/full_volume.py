@@ -1,4 +1,4 @@
-"""A volume of a size of its own, which can be filled to its last byte and grown, as a driver of Kubernetes grows one."""
+"""A volume of a size of its own, which can be filled to its last byte and grown under whatever uses it."""
 
 import contextlib
 import os
@@ -57,7 +57,7 @@ def volume(path: Path, mib: int, *, owner: str = "") -> Iterator[Volume]:
 
 def told(port: int) -> dict[str, float]:
     """What a store's `volume keep` says, by name."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         lines = [line.split() for line in answer.read().decode().splitlines() if not line.startswith("#")]
     return {name: float(value) for name, value in lines}
 

@@ -199,7 +199,7 @@ def test_each_aspect_speaks_of_the_condition_under_which_it_is_listed() -> None:
     certificate = CertificateFacts(Source.SECRET, "mine")
     spec = {"capacity": {"concurrentUsers": 10_000}, "edge": {"tls": {"secretName": "mine"}}}
     components = [*COMPONENTS, Component("message", WorkloadKind.DEPLOYMENT, "demo-message", 2)]
-    stores = {"redis": Course(3, StoreView("redis", (Member("demo-redis-0", full=0),)))}
+    stores = {"redis": Course(3, StoreView("redis", (Member("demo-redis-0"),)))}
     facts = Facts(
         cluster(None, **spec),
         components,
@@ -209,6 +209,7 @@ def test_each_aspect_speaks_of_the_condition_under_which_it_is_listed() -> None:
         certificate=certificate,
         stores=stores,
         growths={"redis": Growth("redis", "1Gi", "1Gi", "1Gi")},
+        room={"demo-redis-0": 5},
     )
     aspects = {**PARTS, **STATES}
     told = {name: verdict.type for name, aspect in aspects.items() if (verdict := aspect(facts))}

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcluster_operator.decide import Facts, Snapshot
+from chatcluster_operator.decide import Facts, Key, Pod, Snapshot
 from chatcluster_operator.decide.conditions.volumes import volumes_have_room, volumes_sized
 from chatcluster_operator.decide.members import Course, Member, StoreView
-from chatcluster_operator.decide.members.facts import mark_of
+from chatcluster_operator.decide.room import MARKS, STEP, percent, told
 from chatcluster_operator.decide.volumes import Claim, Growth, growth, larger
 
 CLASSES = {"growing": True, "fixed": False}
@@ -147,25 +147,58 @@ def test_the_condition_says_where_volumes_stand(chatcluster, growths, refused, r
 
 
 @pytest.mark.parametrize(
-    ("full", "reason", "holds"),
+    ("heard", "reason", "says"),
     [
-        ([None, None], None, None),
-        ([0, None], "Room", True),
-        ([0, 80], "FillingUp", False),
-        ([90, 80], "NearlyFull", False),
+        ({}, None, ""),
+        ({"demo-kafka-0": 79}, "Room", "less than 80 %"),
+        ({"demo-kafka-0": 79, "demo-redis-0": 80}, "FillingUp", "demo-redis-0 is 80 % full; raise spec.redis.storage"),
+        ({"demo-kafka-0": 91, "demo-redis-0": 80}, "NearlyFull", "raise spec.kafka.storage.size, spec.redis.storage"),
+        ({"demo-kafka-0": 100}, "Full", "demo-kafka-0 is full, and its store refuses writes"),
     ],
 )
-def test_a_volume_that_fills_is_told_before_it_is_full(chatcluster, full, reason, holds):
-    members = tuple(Member(f"demo-kafka-{ordinal}", full=mark) for ordinal, mark in enumerate(full))
-    stores = {"kafka": Course(2, StoreView("kafka", members)), "redis": Course(3)}
-    facts = Facts(chatcluster(), [], Snapshot(), "", "2026-01-01T00:00:00Z", stores=stores)
+def test_a_volume_that_fills_is_told_before_it_is_full(chatcluster, heard, reason, says):
+    pods = {Key("Pod", f"demo-{store}-0"): Pod("p", 1, store) for store in ("kafka", "redis")}
+    facts = Facts(chatcluster(), [], Snapshot(pods=pods), "", "2026-01-01T00:00:00Z", room=heard)
     verdict = volumes_have_room(facts)
-    assert (verdict and verdict.reason, verdict and verdict.holds) == (reason, holds)
-    if verdict is not None and not verdict.holds:
-        assert "spec.kafka.storage.size" in verdict.message
-        assert verdict.problem
+    assert (verdict and verdict.reason) == reason
+    assert facts.volumes == heard
+    if verdict is not None:
+        assert says in verdict.message
+        assert verdict.problem is not verdict.holds
 
 
-@pytest.mark.parametrize(("used", "mark"), [(0, 0), (79.9, 0), (80, 80), (89, 80), (90, 90), (100, 90)])
-def test_how_full_a_volume_is_is_told_coarsely(used, mark):
-    assert mark_of(used) == mark
+def test_a_member_that_knows_it_itself_is_believed_as_the_program_beside_it_is(chatcluster):
+    members = (Member("demo-mongodb-0", full=85), Member("demo-mongodb-1"))
+    stores = {"mongodb": Course(2, StoreView("mongodb", members)), "redis": Course(3)}
+    facts = Facts(chatcluster(), [], Snapshot(), "", "2026-01-01T00:00:00Z", stores=stores, room={"demo-kafka-0": 3})
+    assert facts.volumes == {"demo-mongodb-0": 85, "demo-kafka-0": 3}
+
+
+@pytest.mark.parametrize(
+    ("size", "free", "full", "figure"),
+    [
+        (1000, 1000, False, 0),
+        (1000, 999, False, 1),
+        (1000, 500, False, 50),
+        (1000, 0, False, 99),
+        (1000, 49, True, 100),
+    ],
+)
+def test_how_full_a_volume_is(size, free, full, figure):
+    assert percent(size, free, full=full) == figure
+
+
+FIGURES = st.dictionaries(st.sampled_from("abc"), st.integers(0, 100))
+
+
+@given(before=FIGURES, heard=FIGURES, there=st.sets(st.sampled_from("abc")))
+def test_what_is_told_is_near_enough_and_quiet(before, heard, there):
+    after = told(before, heard, there)
+    assert after.keys() == heard.keys() | (before.keys() & there)
+    for name, figure in after.items():
+        if name in heard:
+            assert abs(figure - heard[name]) < STEP
+            assert not any(figure < mark <= heard[name] for mark in MARKS), "a mark that is reached is told at once"
+        else:
+            assert figure == before[name]
+    assert told(after, heard, there | heard.keys()) == after, "the same once more changes nothing"

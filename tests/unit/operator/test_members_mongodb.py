@@ -207,3 +207,11 @@ def test_in_every_world(states: dict[int, str | Standstill], wanted: int) -> Non
         kept = decision.members if decision.members is not None else wanted
         counted = [int(member["_id"]) for member in seen.config["members"]]
         assert all(ordinal < kept or ordinal < wanted for ordinal in counted), "no pod goes that has a vote"
+
+
+def test_a_member_says_how_full_its_volume_is() -> None:
+    contacts = (Contact(name(0), "10.0.0.1", "node-0"), Contact(name(1), "10.0.0.2", "node-1"))
+    stats = {name(0): {"db": "admin", "fsUsedSize": 8.66e9, "fsTotalSize": 1e10, "ok": 1}}
+    answers = Answers({name(0): status(0, RUNNING), name(1): status(1, RUNNING)}, stats=stats)
+    seen = view(Reach(cluster(), "mongodb", CREDENTIALS, contacts), answers)
+    assert [member.full for member in seen.members] == [85, None]

@@ -9,7 +9,9 @@ from aiohttp import web
 
 from chatcluster_operator.decide import Key, Pod
 from chatcluster_operator.decide.sockets import told
-from chatcluster_operator.observe.sockets import EVERY, EVERY_UNANSWERED, Sockets, SocketScraper
+from chatcluster_operator.observe.rounds import UNANSWERED_SECONDS
+from chatcluster_operator.observe.scraper import Scraper
+from chatcluster_operator.observe.sockets import EVERY, Sockets
 
 
 class Service:
@@ -47,8 +49,9 @@ class World:
     def __init__(self, port: int) -> None:
         self.now = 1000.0
         self.changes = 0
-        self.scraper = SocketScraper({"message": port, "presence": port})
-        self.sockets = Sockets(self.scraper, self._changed, clock=lambda: self.now)
+        self.scraper = Scraper()
+        ports = {"message": port, "presence": port}
+        self.sockets = Sockets(self.scraper, self._changed, ports=ports, clock=lambda: self.now)
         self.pods = {Key("Pod", "demo-message-0"): Pod("p", 1, "message", ready=True, address="127.0.0.1")}
 
     def _changed(self) -> None:
@@ -105,7 +108,7 @@ async def test_who_never_answers_is_asked_ever_more_rarely(service: Service, wor
         await world.look(60.0)
     assert service.asked <= 2 * 24 + 10
     assert world.changes == 0
-    assert service.asked * EVERY_UNANSWERED * 1.2 >= 40 * 3600, "but not given up"
+    assert service.asked * UNANSWERED_SECONDS * 1.2 >= 40 * 3600, "but not given up"
 
 
 async def test_pods_that_do_not_serve_are_not_asked(service: Service, world: World) -> None:

@@ -321,6 +321,10 @@ class ChatClusterStatus(Model):
     """The rotation of passwords or keys under way, or the last one, where it failed."""
     stores: Annotated[dict[str, StoreStatus], Field(max_length=8)] | None = None
     """State of the stores that have several members, by store."""
+    volumes: Annotated[dict[str, Annotated[int, Field(ge=0, le=100)]], Field(max_length=64)] | None = None
+    """How full the volumes of the managed stores are, in percent, by the pods of their members. 100: the store takes no
+    writes any more until the volume grows. Asked every two minutes or so, and told when it has changed by five points
+    or has reached 80, 90 or 100."""
     rotated: Rotated | None = None
     """When passwords and keys were last replaced. Nothing uses the old ones any more; they are refused as soon as the
     kubelet has brought the change to the pods, usually within two minutes."""

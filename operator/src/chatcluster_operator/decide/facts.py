@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from chatcluster_operator.api import ChatCluster, InventoryItem, Operation, Rotated, Rotation
+from chatcluster_operator.api import STORES, ChatCluster, InventoryItem, Operation, Rotated, Rotation
 from chatcluster_operator.decide.certificates import CertificateFacts
 from chatcluster_operator.decide.members import Course
 from chatcluster_operator.decide.operations import Wait, Work
 from chatcluster_operator.decide.plan import Plan
 from chatcluster_operator.decide.restart import Restarts
+from chatcluster_operator.decide.room import told
 from chatcluster_operator.decide.snapshot import Key, Snapshot, Workload
 from chatcluster_operator.decide.volumes import Growth
 from chatcluster_operator.desired import Component
@@ -59,6 +60,8 @@ class Facts:
     """The edge's certificate; None: it speaks plain HTTP."""
     sockets: Mapping[str, int] = field(default_factory=dict[str, int])
     """Connected sockets by service, as last counted; a service that cannot be asked is absent."""
+    room: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How full the volumes of stores are, in percent, by the pods of their members; one that does not say is absent."""
     stores: Mapping[str, Course] = field(default_factory=dict[str, Course])
     """Stores that have several members, as this look leaves them."""
     orders_failed: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -67,6 +70,15 @@ class Facts:
     """Volumes of the stores that are made, by store."""
     growths_refused: Mapping[str, str] = field(default_factory=dict[str, str])
     """Why the API server does not take a larger size of a store's volumes, by store."""
+
+    @cached_property
+    def volumes(self) -> Mapping[str, int]:
+        """How full the volumes of stores are, as it is told (see `decide.room`), by the pods of their members."""
+        known: Mapping[str, int] = self.cluster.status.get("volumes") or {}
+        views = [course.view for course in self.stores.values() if course.view is not None]
+        own = {member.name: member.full for view in views for member in view.members if member.full is not None}
+        there = {key.name for key, pod in self.snapshot.pods.items() if pod.component in STORES}
+        return told(known, {**own, **self.room}, there)
 
     @cached_property
     def workloads(self) -> Mapping[str, Workload]:

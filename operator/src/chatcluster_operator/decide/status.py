@@ -38,6 +38,7 @@ def report(facts: Facts) -> dict[str, Any]:
             operation=facts.operation,
             rotation=facts.rotation,
             stores=_stores(facts) or None,
+            volumes=dict(sorted(facts.volumes.items())) or None,
             rotated=facts.rotated,
             inventory=list(facts.inventory),
         )

@@ -33,6 +33,7 @@ PROBLEMS: Final = frozenset(
         "ExpansionRefused",
         "FillingUp",
         "NearlyFull",
+        "Full",
     }
 )
 """Reasons that do not pass by themselves; each deserves an event."""

@@ -8,9 +8,21 @@ from typing import Any, Final
 
 from chatcluster_operator.api import EDGE, FIELD_MANAGER, LABEL_NAME, STORES, ChatCluster
 from chatcluster_operator.api.spec import Peer
-from chatcluster_operator.desired import backup, haproxy, kafka, migrations, objects, postgres, services, stores
+from chatcluster_operator.api.spec.stores import MongoEngine
+from chatcluster_operator.desired import (
+    backup,
+    haproxy,
+    kafka,
+    migrations,
+    mongodb,
+    objects,
+    postgres,
+    services,
+    stores,
+)
 from chatcluster_operator.desired.common import manifest, object_name, selector
 from chatcluster_operator.desired.components import running_services
+from chatcluster_operator.desired.pods import VOLUME_PORT
 from chatcluster_operator.desired.sizing import sizing
 from chatcluster_operator.desired.types import Manifest
 
@@ -20,7 +32,8 @@ METRICS_READER: Final = {LABEL_NAME: "prometheus"}
 """Labels of pods, in any namespace, that may read metrics."""
 
 OPERATOR: Final = {LABEL_NAME: FIELD_MANAGER}
-"""The same of the operator's, which tells how many sockets there are, and looks after stores with several members."""
+"""The same of the operator's, which tells how many sockets there are and how full volumes are, and looks after stores
+with several members."""
 
 KEDA: Final = {"app": "keda-operator"}
 """The same of KEDA's, which count sockets where replicas follow them."""
@@ -94,9 +107,9 @@ def _to(cluster: ChatCluster, component: str, *ports: int) -> Rule:
     return {"to": _peers(cluster, [component]), "ports": _ports(*ports)}
 
 
-def _metrics(port: int, reader: Mapping[str, str] = METRICS_READER) -> Rule:
+def _metrics(*ports: int, reader: Mapping[str, str] = METRICS_READER) -> Rule:
     peer = {"namespaceSelector": {}, "podSelector": {"matchLabels": dict(reader)}}
-    return {"from": [peer], "ports": _ports(port)}
+    return {"from": [peer], "ports": _ports(*ports)}
 
 
 # Name servers may be pods, or caches on the node.
@@ -117,8 +130,9 @@ def _store_policy(cluster: ChatCluster, name: str) -> Manifest:
         ingress += _from(cluster, [name], *members)
         egress.append(_to(cluster, name, *members))
     if several:
-        peer = {"namespaceSelector": {}, "podSelector": {"matchLabels": OPERATOR}}
-        ingress.append({"from": [peer], "ports": _ports(*stores.ADMIN_PORTS[name])})
+        ingress.append(_metrics(*stores.ADMIN_PORTS[name], reader=OPERATOR))
+    if name != mongodb.NAME or cluster.spec.mongodb.engine is MongoEngine.EMBEDDED:
+        ingress += [_metrics(VOLUME_PORT, reader=OPERATOR), _metrics(VOLUME_PORT)]
     if name == objects.NAME and files:
         egress.append(_to_store(cluster, postgres.NAME))
     if name == postgres.NAME:
@@ -149,9 +163,9 @@ def _service_policy(cluster: ChatCluster, name: str) -> Manifest:
     if external is not None and profile.behind_edge:
         ingress.append({"from": [_peer(peer) for peer in external.peers], "ports": _ports(profile.port)})
     if name in SOCKETS:
-        ingress.append(_metrics(profile.port, OPERATOR))
+        ingress.append(_metrics(profile.port, reader=OPERATOR))
     if sizing(cluster)[name].scales_on_sockets:
-        ingress.append(_metrics(profile.port, KEDA))
+        ingress.append(_metrics(profile.port, reader=KEDA))
     return _policy(cluster, object_name(cluster, name), name, ingress, egress)
 
 

@@ -2,7 +2,7 @@
 is its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from chatcluster_operator.api import STORES, ChatCluster, DeletionPolicy
@@ -18,6 +18,8 @@ SECRETS_PATH: Final = "/run/secrets/chatcluster"
 DATA_PATH: Final = "/var/lib/chatcluster"
 DATA_CLAIM: Final = "data"
 """Name of the claim template of a store's volume: the claim of demo-redis-0 is data-demo-redis-0."""
+VOLUME_PORT: Final = 9095
+"""Where each store's member says how full its volume is, in Prometheus' format (`stores/common/volume`)."""
 LOST_SECONDS: Final = 15
 """How long a pod that keeps nothing stays on a node that is lost, where Kubernetes' own default is 300. Others take its
 place then; less would move pods for a kubelet that is only being restarted."""
@@ -81,6 +83,8 @@ class Pod:
     """Label by which spreading tells the pods of one rollout from those of another."""
     extra_labels: Mapping[str, str] = field(default_factory=dict[str, str])
     companions: Sequence[Companion] = ()
+    tells_volume: bool = True
+    """Of a store: whether its image is one of ours, which says on `VOLUME_PORT` how full the volume is."""
 
 
 @dataclass(frozen=True)
@@ -363,6 +367,8 @@ def members_of(cluster: ChatCluster, inputs: Inputs, store: str) -> int:
 def stateful_set(cluster: ChatCluster, inputs: Inputs, pod: Pod, store: Store) -> Manifest:
     """A store's members (see `members_of`), each with a volume of its own. Whether those go with it is the deletion
     policy's to say."""
+    if pod.tells_volume:
+        pod = replace(pod, ports={**pod.ports, "volume": VOLUME_PORT})
     retention = "Retain" if cluster.spec.deletion_policy is DeletionPolicy.RETAIN else "Delete"
     chosen = sizing(cluster)[pod.component].volume
     # One that exists says another size once its volumes have it: see `decide.volumes`.

@@ -5,7 +5,9 @@ from chatcluster_operator.observe.informer import Backoff, Informer
 from chatcluster_operator.observe.observer import ANSWERS_SECONDS, CatalogueError, Observer
 from chatcluster_operator.observe.project import child_of, fields_digest, owner_of, pod_of
 from chatcluster_operator.observe.references import References, look_up
-from chatcluster_operator.observe.sockets import Sockets, SocketScraper
+from chatcluster_operator.observe.room import Room
+from chatcluster_operator.observe.scraper import Scraper
+from chatcluster_operator.observe.sockets import Sockets
 
 __all__ = [
     "ANSWERS_SECONDS",
@@ -16,7 +18,8 @@ __all__ = [
     "Observer",
     "Owner",
     "References",
-    "SocketScraper",
+    "Room",
+    "Scraper",
     "Sockets",
     "child_of",
     "fields_digest",

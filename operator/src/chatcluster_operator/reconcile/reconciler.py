@@ -8,7 +8,7 @@ from chatcluster_operator import metrics
 from chatcluster_operator.act import Actor, Events
 from chatcluster_operator.act.backups import BackupActor
 from chatcluster_operator.kube import Object
-from chatcluster_operator.observe import Observer, Owner, SocketScraper
+from chatcluster_operator.observe import Observer, Owner, Scraper
 from chatcluster_operator.observe.stores.watch import PARALLEL
 from chatcluster_operator.reconcile.orphans import Orphans
 from chatcluster_operator.reconcile.worker import Worker
@@ -20,7 +20,7 @@ class Reconciler:
     def __init__(self, *, concurrency: int, resync: float) -> None:
         self._limit = asyncio.Semaphore(concurrency)
         self._resync = resync
-        self._scraper = SocketScraper()
+        self._scraper = Scraper()
         self._probing = asyncio.Semaphore(PARALLEL)
         self._workers: dict[Owner, tuple[Worker, asyncio.Task[None]]] = {}
         self._log = structlog.get_logger(__name__)

@@ -38,7 +38,7 @@ from chatcluster_operator.decide.plan import Wanted, key_of, outlines
 from chatcluster_operator.desired import Inputs, Manifest, components, credentials_name, manifests, public_url
 from chatcluster_operator.kube import KINDS, ApiError, Object
 from chatcluster_operator.kube.client import CONNECTION_ERRORS
-from chatcluster_operator.observe import Backoff, Observer, Owner, Sockets, SocketScraper
+from chatcluster_operator.observe import Backoff, Observer, Owner, Room, Scraper, Sockets
 from chatcluster_operator.reconcile import backups
 from chatcluster_operator.reconcile.inputs import Gathered, Gatherer
 from chatcluster_operator.reconcile.ledger import mark, recall, unmarked
@@ -81,7 +81,7 @@ class Worker:
         events: Events,
         limit: asyncio.Semaphore,
         resync: float,
-        scraper: SocketScraper,
+        scraper: Scraper,
         probing: asyncio.Semaphore,
     ) -> None:
         self._owner = owner
@@ -97,6 +97,7 @@ class Worker:
         self._backups = BackupActor(actor.client, actor.leadership)
         self._gatherer = Gatherer(observer, owner, self._members, self._volumes)
         self._sockets = Sockets(scraper, self.wake)
+        self._room = Room(scraper, self.wake)
         self._applied: dict[Key, Applied] = {}
         self._recalled = False
         self._immutable: dict[Key, str] = {}
@@ -148,6 +149,7 @@ class Worker:
             await self._watch_over()
         finally:
             self._sockets.close()
+            self._room.close()
             self._members.close()
 
     async def _watch_over(self) -> None:
@@ -177,12 +179,14 @@ class Worker:
         """Whether a look would find what the last one found, which was all well.
 
         Whatever is watched wakes the worker. So only what is not is asked here: what the user brings, the count of
-        sockets, and the time.
+        sockets, the room in volumes, and the time.
         """
         late = self._due is not None and time.time() >= self._due
         if late or time.monotonic() >= self._settled_until:
             return False
-        self._sockets.look(self._observer.cache.pods(self._owner))
+        pods = self._observer.cache.pods(self._owner)
+        self._sockets.look(pods)
+        self._room.look(pods)
         try:
             return await self._gatherer.unchanged()
         except (ApiError, *CONNECTION_ERRORS):
@@ -278,6 +282,7 @@ class Worker:
             apis=self._observer.apis,
             certificate=gathered.certificate,
             sockets=self._sockets.look(after.pods),
+            room=self._room.look(after.pods),
             stores=gathered.membership.courses,
             orders_failed=failed,
             growths=gathered.growths,

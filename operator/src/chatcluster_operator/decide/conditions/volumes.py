@@ -1,7 +1,7 @@
 """Whether the volumes of stores are as large as they are wanted, and whether there is room left in them."""
 
 from chatcluster_operator.decide.facts import Facts
-from chatcluster_operator.decide.members.facts import MARKS
+from chatcluster_operator.decide.room import MARKS
 from chatcluster_operator.decide.verdict import Verdict
 
 
@@ -31,18 +31,23 @@ def volumes_sized(facts: Facts) -> Verdict | None:
 
 
 def volumes_have_room(facts: Facts) -> Verdict | None:
-    """VolumesHaveRoom; nothing to say where no member says how full its volume is."""
-    views = {name: course.view for name, course in facts.stores.items() if course.view is not None}
-    told = [(name, member) for name, view in views.items() for member in view.members if member.full is not None]
-    if not told or facts.cluster.spec.hibernated:
+    """VolumesHaveRoom; nothing to say where no member has said how full its volume is."""
+    if not facts.volumes or facts.cluster.spec.hibernated:
         return None
-    filling = [(name, member) for name, member in told if member.full]
+    filling = {name: figure for name, figure in facts.volumes.items() if figure >= MARKS[0]}
     if not filling:
-        return Verdict("VolumesHaveRoom", True, "Room", f"Every volume that is asked is less than {MARKS[-1]} % full.")
-    lines = [f"{name}: the volume of {member.name} is at least {member.full} % full" for name, member in filling]
-    fields = ", ".join(dict.fromkeys(f"spec.{name}.storage.size" for name, _ in filling))
-    reason = "NearlyFull" if any(member.full == MARKS[0] for _, member in filling) else "FillingUp"
-    return Verdict("VolumesHaveRoom", False, reason, _sentence([*lines, f"raise {fields}: volumes grow in use"]))
+        return Verdict("VolumesHaveRoom", True, "Room", f"Every volume is less than {MARKS[0]} % full.")
+    fullest = max(filling.values())
+    lines = [f"the volume of {name} is {_figure(figure)}" for name, figure in sorted(filling.items())]
+    stores = dict.fromkeys(pod.component for key, pod in sorted(facts.snapshot.pods.items()) if key.name in filling)
+    fields = ", ".join(f"spec.{store}.storage.size" for store in stores)
+    reason = next(name for name, mark in (("Full", 100), ("NearlyFull", 90), ("FillingUp", 80)) if fullest >= mark)
+    remedy = f"raise {fields}: volumes grow in use, and writes go on once there is room"
+    return Verdict("VolumesHaveRoom", False, reason, _sentence([*lines, remedy]))
+
+
+def _figure(percent: int) -> str:
+    return "full, and its store refuses writes" if percent == 100 else f"{percent} % full"
 
 
 def _sentence(parts: list[str]) -> str:

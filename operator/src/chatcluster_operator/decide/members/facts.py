@@ -1,18 +1,9 @@
 """What is known of a store's members, and how they are reached."""
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from chatcluster_operator.api import ChatCluster, MemberRole, MemberState
 from chatcluster_operator.desired import Credentials
-
-MARKS: Final = (90, 80)
-"""How full a volume is when that is told, in percent: at the first of them, soon nothing can be written any more."""
-
-
-def mark_of(percent: float) -> int:
-    """The highest mark that a volume of which so much is used is full to; 0 for none."""
-    return next((mark for mark in MARKS if percent >= mark), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +23,7 @@ class Member:
     whenever it changes. So `behind by more than 16 MiB`, not a number that is another each second."""
 
     full: int | None = None
-    """The highest of `MARKS` that its volume is full to, in percent; 0: to none. None: it does not say."""
+    """How full its volume is, in percent, in steps of five; None: it does not say, and the program beside it may."""
 
     @property
     def well(self) -> bool:

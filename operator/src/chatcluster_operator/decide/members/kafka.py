@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from chatcluster_operator.api import MemberRole, MemberState
-from chatcluster_operator.decide.members.facts import Contact, Member, Reach, StoreView, mark_of
+from chatcluster_operator.decide.members.facts import Contact, Member, Reach, StoreView
 from chatcluster_operator.decide.members.orders import Decision, Standing
 
 _Text = Annotated[str, Field(max_length=4096)]
@@ -54,8 +54,6 @@ class ToldState(_Told):
     ready: bool
     why: _Text
     """Why it is not ready."""
-    full: int | None = None
-    """How much of its volume is used, in percent."""
     view: ToldView
 
 
@@ -106,7 +104,6 @@ def _member(node: int, contact: Contact, states: Mapping[int, ToldState], leader
         state=MemberState.RUNNING if state.ready else MemberState.JOINING,
         in_step=state.ready,
         detail=state.why[:512],
-        full=None if state.full is None else mark_of(state.full),
         empty=_empty(node, states),
     )
 

@@ -8,7 +8,7 @@ back with an empty disk is in the others' configuration, hears of it from them, 
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -16,6 +16,7 @@ from typing import Any, Final
 from chatcluster_operator.api import ChatCluster, MemberRole, MemberState
 from chatcluster_operator.decide.members.facts import Contact, Member, Reach, StoreView
 from chatcluster_operator.decide.members.orders import Decision, Order, Standing, Switchover
+from chatcluster_operator.decide.room import STEP, percent
 from chatcluster_operator.desired import Credentials
 from chatcluster_operator.desired.common import object_name
 from chatcluster_operator.desired.mongodb import NAME
@@ -50,6 +51,8 @@ class Answers:
     """What the primary answered to replSetGetConfig, the part `config`; None: no primary answers."""
     users: Mapping[str, str] | None = None
     """The mark of each of the users that there are, by name; None: not asked."""
+    stats: Mapping[str, Document] = field(default_factory=dict[str, Document])
+    """By member: its answer to dbStats, which tells of its file system too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,11 @@ def view(reach: Reach, answers: Answers) -> ReplicaSetView:
     seen = answers.statuses[primary] if primary else nothing
     assert not isinstance(seen, Standstill)  # noqa: S101 - a primary has a status
     members = tuple(
-        _member(contact, answers.statuses.get(contact.name, Standstill.SILENT), seen) for contact in reach.contacts
+        replace(
+            _member(contact, answers.statuses.get(contact.name, Standstill.SILENT), seen),
+            full=_full(answers.stats.get(contact.name, nothing)),
+        )
+        for contact in reach.contacts
     )
     unbegun = bool(reach.contacts) and all(
         answers.statuses.get(contact.name) is Standstill.NEVER_IN_A_SET for contact in reach.contacts
@@ -105,6 +112,14 @@ def view(reach: Reach, answers: Answers) -> ReplicaSetView:
         unbegun=unbegun,
         users_due=answers.users is not None and answers.users != marks(reach.credentials),
     )
+
+
+def _full(stats: Document) -> int | None:
+    """How full a member's file system is, in percent, in steps of five: a view should not be another each minute."""
+    if not (size := int(stats.get("fsTotalSize", 0))):
+        return None
+    used = percent(size, size - int(stats["fsUsedSize"]), full=False)
+    return used // STEP * STEP
 
 
 def decide(standing: Standing) -> Decision:

@@ -2,6 +2,8 @@
 users."""
 
 import asyncio
+import contextlib
+from dataclasses import dataclass
 from typing import Final
 
 from pymongo.errors import OperationFailure, PyMongoError
@@ -19,13 +21,24 @@ async def probe(reach: Reach) -> StoreView:
     """All members at the same time."""
     asked = [contact for contact in reach.contacts if contact.address]
     found = await asyncio.gather(*(_ask(reach, contact) for contact in asked))
-    statuses = {contact.name: status for contact, (status, _, _) in zip(asked, found, strict=True)}
-    config, users = next(((config, users) for _, config, users in found if config is not None), (None, None))
-    return view(reach, Answers(statuses, config, users))
+    statuses = {contact.name: told.status for contact, told in zip(asked, found, strict=True)}
+    stats = {contact.name: told.stats for contact, told in zip(asked, found, strict=True) if told.stats}
+    primary = next((told for told in found if told.config is not None), _Told(Standstill.SILENT))
+    return view(reach, Answers(statuses, primary.config, primary.users, stats))
 
 
-async def _ask(reach: Reach, contact: Contact) -> tuple[Document | Standstill, Document | None, dict[str, str] | None]:
-    """A member's status; a primary's configuration and users' marks too."""
+@dataclass(frozen=True)
+class _Told:
+    """What one member says; a primary its configuration and users' marks too."""
+
+    status: Document | Standstill
+    stats: Document | None = None
+    config: Document | None = None
+    users: dict[str, str] | None = None
+
+
+async def _ask(reach: Reach, contact: Contact) -> _Told:
+    stats = None
     try:
         key = reach.credentials.mongodb_keyfile
         async with (
@@ -33,13 +46,15 @@ async def _ask(reach: Reach, contact: Contact) -> tuple[Document | Standstill, D
             connected(contact.address, PORTS["mongodb"], key, MEMBER_SECONDS) as client,
         ):
             status = await client.admin.command("replSetGetStatus")
+            with contextlib.suppress(OperationFailure):  # it only says how full the volume is
+                stats = await client.admin.command("dbStats")
             if status["myState"] != 1:
-                return status, None, None
+                return _Told(status, stats)
             config = (await client.admin.command("replSetGetConfig"))["config"]
             there = (await client.admin.command("usersInfo", list(all_users(reach.credentials))))["users"]
             marks = {user["user"]: str(user.get("customData", {}).get("mark", "")) for user in there}
-            return status, config, marks
+            return _Told(status, stats, config, marks)
     except OperationFailure as error:
-        return _STANDSTILLS.get(error.code or 0, Standstill.SILENT), None, None
+        return _Told(_STANDSTILLS.get(error.code or 0, Standstill.SILENT))
     except (PyMongoError, TimeoutError):
-        return Standstill.SILENT, None, None
+        return _Told(Standstill.SILENT)

@@ -44,7 +44,7 @@ public final class Node {
         }
         Path data = Path.of(server.getProperty("log.dirs"));
         Path formatted = data.resolve("meta.properties");
-        State state = new State(id, data, Files.exists(formatted));
+        State state = new State(id, Files.exists(formatted));
         StateServer.open(state, bind, wished.ports().state());
         if (!state.formed()) {
             format(foundsAfterAsking(state) ? "--standalone" : "--no-initial-controllers");

@@ -1,7 +1,5 @@
 package dev.chatcluster.kafka;
 
-import java.io.File;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -39,12 +37,8 @@ public final class State {
             String doing,
             String problem) {}
 
-    /**
-     * As it is told: what is known without asking anybody, and the last view.
-     *
-     * @param full how much of its volume is used, in percent, rounded up
-     */
-    public record Told(int node, boolean formed, boolean ready, String why, int full, View view) {}
+    /** As it is told: what is known without asking anybody, and the last view. */
+    public record Told(int node, boolean formed, boolean ready, String why, View view) {}
 
     /** Longer than everything that is done between two signs of life. */
     private static final Duration LONGEST = Duration.ofMinutes(3);
@@ -52,16 +46,14 @@ public final class State {
     private static final View NOTHING = new View(-1, List.of(), List.of(), List.of(), 0, 0, "", "");
 
     private final int node;
-    private final File data;
     private volatile boolean formed;
     private volatile String why = "starts";
     private volatile boolean safe = true;
     private volatile View view = NOTHING;
     private volatile Instant moved = Instant.now();
 
-    State(int node, Path data, boolean formed) {
+    State(int node, boolean formed) {
         this.node = node;
-        this.data = data.toFile();
         this.formed = formed;
     }
 
@@ -100,12 +92,6 @@ public final class State {
 
     Told told() {
         String reason = why;
-        return new Told(node, formed, reason.isEmpty(), reason, full(), view);
-    }
-
-    private int full() {
-        long total = data.getTotalSpace();
-        long used = total - data.getUsableSpace();
-        return total == 0 ? 0 : (int) ((100 * used + total - 1) / total);
+        return new Told(node, formed, reason.isEmpty(), reason, view);
     }
 }
