@@ -10,7 +10,7 @@ MINUTES ?= 10
 TIMES ?= 10
 
 # They take all of a small machine, one after the other.
-MEMBERS = $(addprefix tests/services/,test_postgres_members.py test_redis_members.py test_kafka_cluster.py)
+MEMBERS = $(addprefix tests/services/,test_postgres_members.py test_redis_members.py test_kafka_cluster.py test_backup.py)
 
 UV = $$(environments/bootstrap.sh)
 BIN := .venv/bin

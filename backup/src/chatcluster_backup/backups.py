@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from chatcluster_backup import objects
+from chatcluster_backup import messages, objects
 from chatcluster_backup.manifest import FOLDER, FORMAT, Manifest
 from chatcluster_backup.repository import MissingError, Repository
 from chatcluster_backup.sealing import SealError
@@ -44,24 +44,31 @@ def ids(repository: Repository) -> list[str]:
     return sorted(name.removeprefix(FOLDER) for name in repository.names(FOLDER))
 
 
-def latest(repository: Repository) -> str:
-    """The newest backup. Raises MissingError when there is none."""
-    found = ids(repository)
-    if not found:
-        raise MissingError("there is no whole backup")
-    return found[-1]
+def chosen(repository: Repository, id_: str | None, before: datetime | None) -> Manifest:
+    """The backup of this id, or the newest; neither is later than `before`. Raises MissingError when there is none."""
+    none = "there is no whole backup" + (f" of before {before.isoformat()}" if before else "")
+    for candidate in [id_] if id_ else reversed(ids(repository)):
+        manifest = read(repository, candidate)
+        if before is None or manifest.moment <= before:
+            return manifest
+        none = f"backup {candidate} is of {manifest.moment.isoformat()}, and none is of before {before.isoformat()}"
+    raise MissingError(f"{none}; name another backup or a later time")
 
 
 def problems(repository: Repository, manifest: Manifest) -> Iterator[str]:
-    """Everything of a backup read to its end: what is missing, or not what was written. Nothing is restored.
+    """Everything of a backup read to its end, and messages as far as documents: what is missing, or not what it was.
 
-    PostgreSQL's part is pgBackRest's to check.
+    PostgreSQL's part is restored beside its own programs: see `backups verify` in its image.
     """
-    for part in (*manifest.messages, manifest.keys):
+    for part in manifest.messages:
         try:
-            _drain(repository.get(part.name, part))
+            messages.check(repository, part)
         except _BROKEN as error:
             yield str(error)
+    try:
+        _drain(repository.get(manifest.keys.name, manifest.keys))
+    except _BROKEN as error:
+        yield str(error)
     if manifest.objects is None:
         return
     try:

@@ -12,7 +12,8 @@ The steps of a restore: `find` chooses the backup and fetches its manifest and k
 PostgreSQL, `restore-messages` and `restore-objects` the rest, and `reconcile` mends what crossed the moment. `verify`
 reads a whole backup to its end.
 
-A step leaves a line of JSON as its container's termination message: its result, or `{"failed": why}`.
+A step leaves a line of JSON as its container's termination message: its result, `{"failed": why}`, or, by `verify`,
+`{"broken": what}` with an exit code of its own.
 """
 
 import argparse
@@ -55,8 +56,11 @@ _FAILURES: Final = (
     MissingError,
     SealError,
     backups.UnknownFormatError,
+    messages.OccupiedError,
     postgres.RequestError,
 )
+BROKEN: Final = 3
+"""Exit code when a backup is not what was written: another try would find the same."""
 _BASE_SECONDS: Final = 24 * 3600.0
 _POINT_SECONDS: Final = 900.0
 _MESSAGE_BYTES: Final = 4000
@@ -65,6 +69,10 @@ _MOST_PRUNED: Final = 50
 """Backups that one run removes: their names must fit into its message."""
 
 Result = Mapping[str, Any]
+
+
+class BrokenError(Exception):
+    """What lies at the destination is no whole backup any more."""
 
 
 def backup_postgres() -> Result:
@@ -163,38 +171,44 @@ def _bind(run: Run, settings: SealSettings, repository: Repository) -> Manifest:
 def verify() -> Result:
     """Read a backup to its end."""
     repository, run = Repository(Destination.read()), Run.read()
-    manifest = backups.read(repository, run.id)
+    try:
+        manifest = backups.read(repository, run.id)
+    except (SealError, MissingError) as error:
+        raise BrokenError(str(error)) from None
     found = list(backups.problems(repository, manifest))
     if found:
-        raise SealError(f"backup {run.id} is broken in {len(found)} places: {'; '.join(found[:5])}")
-    return {"id": run.id, "moment": _rfc3339(manifest.moment), "bytes": manifest.bytes}
+        raise BrokenError(f"backup {run.id} is broken in {len(found)} places: {'; '.join(found[:5])}")
+    # What is checked next to it, in PostgreSQL's own image.
+    _note(run, "base", manifest.postgres.model_dump(mode="json") if manifest.postgres else {})
+    files, parts = manifest.objects, manifest.messages
+    items = sum(part.items for part in parts) + (files.index.items if files else 0)
+    size = manifest.bytes - (manifest.postgres.bytes if manifest.postgres else 0)
+    return {"id": run.id, "moment": _rfc3339(manifest.moment), "items": items, "bytes": size}
 
 
 def find() -> Result:
-    """Choose the backup to restore, and bring its keys to where the operator takes them from."""
+    """Choose the backup to restore, and bring its keys, and what it is, to where the operator takes them from."""
     repository, settings = Repository(Destination.read()), RestoreSettings.read()
-    id_ = settings.backup or backups.latest(repository)
-    manifest = backups.read(repository, id_)
+    manifest = backups.chosen(repository, settings.backup, settings.before)
     content = b"".join(repository.get(manifest.keys.name, manifest.keys))
-    if settings.keys_secret:
-        found = manifest.postgres
-        keys.hand_over(
-            settings.keys_secret,
-            {
-                **json.loads(content),
-                "backup": id_,
-                "postgres": found.model_dump_json() if found else "",
-            },
-        )
-    return {"id": id_, "moment": _rfc3339(manifest.moment), "release": manifest.release}
+    about = {
+        "id": manifest.id,
+        "cluster": f"{manifest.namespace}/{manifest.cluster}",
+        "release": manifest.release,
+        "moment": _rfc3339(manifest.moment),
+        "postgres": manifest.postgres.model_dump(mode="json") if manifest.postgres else None,
+    }
+    keys.hand_over(settings.keys_secret, {**json.loads(content), "about": json.dumps(about)})
+    return {"id": manifest.id, "moment": _rfc3339(manifest.moment)}
 
 
 def restore_messages() -> Result:
     """Fill the message store."""
-    repository, settings = Repository(Destination.read()), MessagesSettings.read()
-    manifest = backups.read(repository, Run.read().id)
+    run, repository, settings = Run.read(), Repository(Destination.read()), MessagesSettings.read()
+    manifest = backups.read(repository, run.id)
     database = messages.connect(settings.mongodb_url.get_secret_value(), settings.mongodb_database)
-    return {"items": messages.load(database, repository, manifest.messages)}
+    count = messages.load(database, repository, manifest.messages, backup=run.id, target=run.target)
+    return {"items": count}
 
 
 def restore_objects() -> Result:
@@ -261,6 +275,9 @@ def main() -> None:
     log = Path(os.environ.get("CHAT_BACKUP_MESSAGE", "/dev/termination-log"))
     try:
         result = STEPS[step]()
+    except BrokenError as error:
+        _say(log, {"broken": str(error)})
+        sys.exit(BROKEN)
     except _FAILURES as error:
         # Settings that are wrong are a ValueError of pydantic's, which quotes none of its secret values.
         why = f"{step}: {type(error).__name__}: {error}"
@@ -272,7 +289,8 @@ def main() -> None:
 def _say(log: Path, result: Result) -> None:
     text = json.dumps(result)
     if len(text) > _MESSAGE_BYTES:
-        text = json.dumps({"failed": str(result.get("failed", result))[: _MESSAGE_BYTES // 2]})
+        name, value = next(iter(result.items()))
+        text = json.dumps({name if name in {"failed", "broken"} else "failed": str(value)[: _MESSAGE_BYTES // 2]})
     print(text, flush=True)  # noqa: T201 - the log of a Job
     log.write_text(text, encoding="utf-8")
 

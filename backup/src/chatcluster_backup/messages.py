@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import bson
 from bson.codec_options import CodecOptions
+from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, MongoClient
 from pymongo.read_concern import ReadConcern
@@ -33,6 +34,8 @@ from chatcluster_backup.repository import Repository
 
 _FIRST: Final = ("erasures", "reads", "conversations")
 _ORDERED: Final = {"messages": [("conversation_id", ASCENDING), ("seq", ASCENDING)]}
+_MARK: Final = "restored"
+"""Collection that notes what was restored into the database; in no backup."""
 _BATCH: Final = 500
 _BATCH_BYTES: Final = 4 << 20
 _RAW: Final = CodecOptions(document_class=RawBSONDocument)
@@ -58,7 +61,7 @@ def connect(url: str, name: str) -> Database[dict[str, Any]]:
 def dump(database: Database[dict[str, Any]], repository: Repository, folder: str) -> tuple[datetime, list[Part]]:
     """Store every collection below `folder`; the moment at which the dump began, and what it made."""
     moment = datetime.now(UTC)
-    found = {name for name in database.list_collection_names() if not name.startswith("system.")}
+    found = {name for name in database.list_collection_names() if not name.startswith("system.")} - {_MARK}
     first = [name for name in _FIRST if name in found]
     ordered = [name for name in _ORDERED if name in found]
     rest = sorted(found.difference(first, ordered))
@@ -86,13 +89,38 @@ def _dump(database: Database[dict[str, Any]], repository: Repository, folder: st
     return part.model_copy(update={"items": count})
 
 
-def load(database: Database[dict[str, Any]], repository: Repository, parts: Iterable[Part]) -> int:
-    """Fill the database with what a dump holds; the number of documents.
+class OccupiedError(Exception):
+    """Somebody's messages are where a dump was to be loaded."""
 
-    Each collection is emptied first, so that a load which broke off can be repeated. Raises SealError, and ValueError
-    when a part does not have as many documents as it should.
+
+def load(
+    database: Database[dict[str, Any]], repository: Repository, parts: Iterable[Part], *, backup: str, target: str
+) -> int:
+    """Fill an empty database with what the dump of a backup holds; the number of documents.
+
+    It keeps a mark of the `target`, the ChatCluster that is restored: what it left behind when it broke off is told by
+    that from a database in use, and emptied; what it has done is not done again. Raises OccupiedError for one in use,
+    SealError, and ValueError when a part does not have as many documents as it should.
     """
-    return sum(_load(database, repository, part) for part in parts)
+    marks, mark = database.get_collection(_MARK), {"_id": target, "backup": backup}
+    known = marks.find_one(mark)
+    if known is None:
+        occupied = sorted(
+            name
+            for name in database.list_collection_names()
+            if not name.startswith("system.") and database.get_collection(name).find_one(projection=["_id"])
+        )
+        if occupied:
+            raise OccupiedError(
+                f"the database {database.name} is not empty (it has {', '.join(occupied[:5])}); a backup is restored "
+                "into an empty one only, so empty it or use another"
+            )
+        marks.insert_one(dict(mark))
+    elif "items" in known:
+        return int(known["items"])
+    count = sum(_load(database, repository, part) for part in parts)
+    marks.update_one(mark, {"$set": {"items": count}})
+    return count
 
 
 def _load(database: Database[dict[str, Any]], repository: Repository, part: Part) -> int:
@@ -111,6 +139,29 @@ def _load(database: Database[dict[str, Any]], repository: Repository, part: Part
     if count != part.items:
         raise ValueError(f"{part.name} has {count} documents in place of {part.items}")
     return count
+
+
+def check(repository: Repository, part: Part) -> None:
+    """Read a collection's part as a restore does, document by document, into nothing.
+
+    Raises SealError, MissingError, and ValueError when it does not hold the documents that it should.
+    """
+    documents = split(repository.get(part.name, part))
+    if not isinstance(_decoded(part, next(documents, b"")).get("indexes"), list):
+        raise ValueError(f"{part.name} does not say which indexes it has")
+    count = 0
+    for document in documents:
+        _decoded(part, document)
+        count += 1
+    if count != part.items:
+        raise ValueError(f"{part.name} has {count} documents in place of {part.items}")
+
+
+def _decoded(part: Part, document: bytes) -> dict[str, Any]:
+    try:
+        return bson.decode(document)
+    except InvalidBSON as error:
+        raise ValueError(f"{part.name} has a document that cannot be read: {error}") from None
 
 
 def _batches(documents: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final, Self
 
-from pydantic import Field, SecretStr
+from pydantic import AwareDatetime, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 SECRETS: Final = "/run/secrets/chatcluster"
@@ -57,6 +57,8 @@ class Run(Settings):
     namespace: str = ""
     cluster: str = ""
     release: str = ""
+    target: str = ""
+    """uid of the ChatCluster that is restored."""
     work: Path = Path("/work")
     """Folder that the steps of one backup share; what they tell each other lies there."""
 
@@ -109,5 +111,7 @@ class RestoreSettings(Settings):
 
     backup: str | None = None
     """Its id; none: the newest."""
-    keys_secret: str = ""
-    """Secret that gets the keys."""
+    before: AwareDatetime | None = None
+    """It must not be later than this."""
+    keys_secret: str
+    """Secret that gets the keys, and what the backup is."""

@@ -103,6 +103,8 @@ def archiving_postgres(environment: Mapping[str, str]) -> Iterator[Postgres]:
             yield server
         finally:
             program.kill()
+            # It would bring the last of its log to the repository first.
+            server.program.kill()
 
 
 @contextlib.contextmanager
@@ -118,15 +120,29 @@ def restored_postgres(environment: Mapping[str, str]) -> Iterator[Postgres]:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "archive_mode": "off"}
+        # As Patroni starts it: otherwise it had to take as many connections as the one that was backed up.
+        options["hot_standby"] = "off"
         argv = [str(found / "postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in options.items())]
         program = Program("postgres", argv, folder, lambda: accepts(port), {**env, "HOME": str(folder)}, USER)
         server = Postgres(program, port, found)
         program.start()
         try:
-            wait_until(lambda: server.execute("SELECT pg_is_in_recovery()") == "f", "the end of recovery")
+            wait_until(lambda: _recovered(server), "the end of recovery")
             yield server
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its log ends:\n{program.log[-4000:]}") from None
         finally:
             program.stop(by=signal.SIGINT)
+
+
+def _recovered(server: Postgres) -> bool:
+    try:
+        return server.execute("SELECT pg_is_in_recovery()") == "f"
+    except AssertionError as error:
+        # Until it has read as much of the log as makes it consistent, it answers nobody.
+        if "the database system is" not in str(error):
+            raise
+        return False
 
 
 def step(name: str, folder: Path, env: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, Any]:
@@ -137,7 +153,7 @@ def step(name: str, folder: Path, env: Mapping[str, str], secrets: Mapping[str, 
         (files / file).write_text(value)
     variables = {"CHAT_SECRETS_DIR": str(files), "CHAT_BACKUP_MESSAGE": str(said), "PATH": os.environ["PATH"], **env}
     argv = [sys.executable, "-m", "chatcluster_backup.main", name]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, env=variables, timeout=60)
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, env=variables, timeout=300)
     assert said.exists(), done.stderr
     result: dict[str, Any] = json.loads(said.read_text())
     assert (done.returncode == 0) == ("failed" not in result), done.stderr

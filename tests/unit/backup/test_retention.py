@@ -1,14 +1,18 @@
-"""Which backups may go, by table and as a rule; and streams of BSON cut anywhere."""
+"""Which backups may go and which is restored, by table and as a rule; and streams of BSON cut anywhere."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import bson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcluster_backup.backups import Retention, doomed
+from chatcluster_backup.backups import Retention, chosen, doomed
+from chatcluster_backup.manifest import FOLDER, Manifest, Part
 from chatcluster_backup.messages import split
+from chatcluster_backup.repository import MissingError
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -48,6 +52,56 @@ def test_the_newest_never_goes_and_what_either_keeps_stays(
     assert not found or found[-1][0] not in gone
     assert not {id_ for id_, _ in found[-(keep_last or 1) :]} & set(gone)
     assert not {id_ for id_, at in found if days is not None and at >= NOW - timedelta(days=days)} & set(gone)
+
+
+@dataclass
+class Kept:
+    """A repository as far as its manifests go, by id; a minute passes between the beginning of each and its moment."""
+
+    ids: list[str]
+
+    def names(self, prefix: str) -> list[str]:
+        return [f"{prefix}{id_}" for id_ in self.ids]
+
+    def get(self, name: str) -> list[bytes]:
+        id_ = name.removeprefix(FOLDER)
+        moment = datetime.strptime(id_[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) + timedelta(minutes=1)
+        keys = Part(name="keys", bytes=1, sha256="")
+        manifest = Manifest(
+            id=id_, namespace="n", cluster="c", release="1.0", moment=moment, completed=moment, keys=keys
+        )
+        return [manifest.model_dump_json().encode()]
+
+
+EARLY, LATE = "20261122T120000Z-aaaaaaaa", "20261123T120000Z-bbbbbbbb"
+
+
+@pytest.mark.parametrize(
+    ("id_", "before", "found"),
+    [
+        (None, None, LATE),
+        (EARLY, None, EARLY),
+        (None, NOW + timedelta(minutes=1), LATE),
+        (None, NOW + timedelta(seconds=59), EARLY),
+    ],
+)
+def test_which_is_restored(id_: str | None, before: datetime | None, found: str) -> None:
+    repository: Any = Kept([EARLY, LATE])
+    assert chosen(repository, id_, before).id == found
+
+
+@pytest.mark.parametrize(
+    ("ids", "id_", "before", "says"),
+    [
+        ([], None, None, "no whole backup"),
+        ([EARLY, LATE], None, NOW - timedelta(days=9), f"{EARLY} is of .* none is of before"),
+        ([EARLY, LATE], LATE, NOW, f"{LATE} is of .* name another backup or a later time"),
+    ],
+)
+def test_that_there_is_none_to_restore(ids: list[str], id_: str | None, before: datetime | None, says: str) -> None:
+    repository: Any = Kept(ids)
+    with pytest.raises(MissingError, match=says):
+        chosen(repository, id_, before)
 
 
 @given(st.lists(st.dictionaries(st.text("ab", max_size=2), st.integers(0, 9)), max_size=8), st.integers(1, 30))
