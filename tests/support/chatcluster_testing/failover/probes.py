@@ -20,9 +20,8 @@ from chatcluster_testing.people import Person, Refused
 WRITE_SECONDS: Final = 5.0
 """A client's patience: a write that takes longer counts as not taken, and may have been done all the same."""
 _MOST_UNDER_WAY: Final = 60
-_ROWS_EACH: Final = 900
 _ROW_PEOPLE: Final = 6
-"""Together they may have rows for more than twenty minutes, which is longer than any fault takes."""
+"""A person may have a thousand rows: together they have them for more than half an hour, longer than any fault takes."""
 _CHECKED: Final = 40
 """Of the files that were stored, so many are read again."""
 _ARRIVAL_SECONDS: Final = 60.0
@@ -109,14 +108,14 @@ class Probe:
 
 @dataclass
 class Rows(Probe):
-    """PostgreSQL: each write is a row of its own, of somebody's preferences. One after the other of the people has as
-    many as they may have."""
+    """PostgreSQL: each write is a row of its own, of somebody's preferences. People take turns: writes of one person
+    wait for each other."""
 
     people: list[Person] = field(default_factory=list[Person])
     kept: dict[Person, set[str]] = field(default_factory=dict[Person, set[str]])
 
     async def write(self, number: int) -> None:
-        person = self.people[number // _ROWS_EACH % len(self.people)]
+        person = self.people[number % len(self.people)]
         name = str(uuid.uuid4())
         await person.rest("PUT", f"/notifications/preferences/conversations/{name}", json={"level": "all"})
         self.kept.setdefault(person, set()).add(name)
@@ -232,11 +231,11 @@ async def probing(edge: str) -> AsyncGenerator[dict[str, Probe]]:
         moods, uploads, sender, absent, *owners = people
         room = await sender.conversation(absent)
         probes: dict[str, Probe] = {
-            "postgres": Rows("postgres", 0.25, people=owners),
-            "redis": Moods("redis", 0.25, person=moods),
-            "objects": Uploads("objects", 0.5, person=uploads),
-            "kafka": Events("kafka", 0.5, person=sender, absent=absent, room=room),
-            "edge": Door("edge", 0.25, url=edge),
+            "postgres": Rows("postgres", 0.5, people=owners),
+            "redis": Moods("redis", 0.5, person=moods),
+            "objects": Uploads("objects", 1, person=uploads),
+            "kafka": Events("kafka", 1, person=sender, absent=absent, room=room),
+            "edge": Door("edge", 0.5, url=edge),
         }
         running = [asyncio.create_task(probe.run()) for probe in probes.values()]
         try:
