@@ -21,7 +21,7 @@ WRITE_SECONDS: Final = 5.0
 """A client's patience: a write that takes longer counts as not taken, and may have been done all the same."""
 _MOST_UNDER_WAY: Final = 60
 _ROW_PEOPLE: Final = 6
-"""A person may have a thousand rows: together they have them for more than half an hour, longer than any fault takes."""
+"""A person may have a thousand rows: together they have them for half an hour and more, longer than any fault takes."""
 _CHECKED: Final = 40
 """Of the files that were stored, so many are read again."""
 _ARRIVAL_SECONDS: Final = 60.0
