@@ -14,6 +14,8 @@ from ipaddress import IPv4Address, IPv4Network
 RANGE = IPv4Network("198.18.0.0/15")
 CLUSTERS = tuple(RANGE.subnets(new_prefix=18))
 MAX_NODES = 15
+API_PORT = 6443
+"""Where the API server listens on the control plane."""
 
 
 @dataclass(frozen=True)

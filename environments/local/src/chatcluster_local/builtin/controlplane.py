@@ -15,13 +15,13 @@ from typing import Any
 import yaml
 
 from ..programs import SOURCES, Programs, module_version
-from .addresses import AddressPlan
+from . import sized
+from .addresses import API_PORT, AddressPlan
 from .cgroups import Group
 from .machines import SYSTEM_PATH, Cables, Machine, Program, write_private
 from .nodes import VOLUMES
 from .volumes import PROVISIONER, STORAGE_CLASS
 
-API_PORT = 6443
 METRICS_PORT = 4443
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 """The programs that kwokctl starts, by their process names."""
@@ -168,6 +168,18 @@ def add_ons(plan: AddressPlan) -> list[dict[str, Any]]:
             "volumeBindingMode": "WaitForFirstConsumer",
             "reclaimPolicy": "Delete",
         },
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {
+                "name": sized.STORAGE_CLASS,
+                "annotations": {"kubernetes.io/description": "Memory of the node, for tests alone: gone with it."},
+            },
+            "provisioner": sized.PROVISIONER,
+            "volumeBindingMode": "WaitForFirstConsumer",
+            "reclaimPolicy": "Delete",
+            "allowVolumeExpansion": True,
+        },
     ]
 
 
@@ -197,6 +209,10 @@ class ControlPlane:
     def pki(self) -> Path:
         """`ca.crt`, `admin.crt` and `admin.key`; the first signs everybody's certificates."""
         return self._cluster / "pki"
+
+    def credentials(self) -> dict[str, str]:
+        """The texts of those files, by their names."""
+        return {name: (self.pki / name).read_text() for name in ("ca.crt", "admin.crt", "admin.key")}
 
     @property
     def kube_logs(self) -> Path:

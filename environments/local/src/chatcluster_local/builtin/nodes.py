@@ -7,7 +7,8 @@ their usual paths. What they need from this project is under `/var/lib/chatclust
 import json
 import os
 import shlex
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -17,7 +18,7 @@ import yaml
 
 from ..errors import ExitCode, LocalError
 from ..programs import Programs
-from .addresses import AddressPlan
+from .addresses import API_PORT, AddressPlan
 from .cgroups import Group, is_v1
 from .images import PAUSE_REFERENCE, archive_names, copy_archive, full_name
 from .machines import SYSTEM_PATH, Cables, Machine, Program
@@ -110,10 +111,12 @@ class Node:
             Cables.set_up(self.link, True)
         return self.machine.ensure(self._containerd()) or started
 
-    def join(self, kubeconfig: str, client_ca: str) -> bool:
-        """Start the kubelet and kube-proxy; `kubeconfig` and `client_ca` are the texts of these files."""
-        started = self.machine.ensure(self._kubelet(kubeconfig, client_ca))
-        return self.machine.ensure(self._proxy(kubeconfig)) or started
+    def join(self, kubeconfig: str, pki: Mapping[str, str]) -> bool:
+        """Start the kubelet, kube-proxy and what makes sized volumes; `kubeconfig` and `pki` are the texts of these
+        files, of `pki` by their names."""
+        programs = self._sized(pki), self._kubelet(kubeconfig, pki["ca.crt"]), self._proxy(kubeconfig)
+        started = [self.machine.ensure(program) for program in programs]
+        return any(started)
 
     def images(self) -> set[str]:
         """The names of the images that the node holds."""
@@ -239,6 +242,20 @@ SystemdCgroup = false
                 self._home / "kubeconfig": kubeconfig,
                 self._home / "client-ca.crt": client_ca,
             },
+        )
+
+    def _sized(self, pki: Mapping[str, str]) -> Program:
+        return Program(
+            "sized",
+            [
+                *(sys.executable, "-m", "chatcluster_local.builtin.sized"),
+                *("--host", str(self._plan.control_plane)),
+                *("--port", str(API_PORT)),
+                *("--pki", str(HOME / "pki")),
+                *("--node", self.name),
+                *("--folder", str(VOLUMES)),
+            ],
+            {self._home / "pki" / name: text for name, text in pki.items()},
         )
 
     def _proxy(self, kubeconfig: str) -> Program:

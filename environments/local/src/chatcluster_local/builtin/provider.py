@@ -29,7 +29,7 @@ from .surroundings import PACKAGES, complaints, look, used_networks
 
 NODES = 3
 READY_TIMEOUT = 90.0
-NODE_PROGRAMS = ("containerd", "kubelet", "kube-proxy")
+NODE_PROGRAMS = ("containerd", "kubelet", "kube-proxy", "sized")
 CONTROL_PROGRAMS = ("coredns", "metrics-server", "volumes")
 
 
@@ -230,10 +230,10 @@ class Builtin(Provider):
             routes = "".join(f"route replace {record.plan.pods_of(n.number)} via {n.address}\n" for n in nodes)
             run(["ip", "-batch", "-"], input=routes)
             say("nodes and add-ons")
-            config, authority = self.kubeconfig.read_text(), (control_plane.pki / "ca.crt").read_text()
+            config, pki = self.kubeconfig.read_text(), control_plane.credentials()
             # The API tells times in whole seconds.
             joining = datetime.now(UTC).replace(microsecond=0)
-            joins = [pool.submit(node.join, config, authority) for node in nodes]
+            joins = [pool.submit(node.join, config, pki) for node in nodes]
             self.ask("apply", "--server-side", "--force-conflicts", "--filename", "-", input=control_plane.add_ons())
             joined = [future.result() for future in joins]
         say("nodes to be ready")
@@ -366,7 +366,6 @@ class Builtin(Provider):
                 node.start(self._cables(record), record.nodes)
                 self._await_runtime(node)
                 run(["ip", "-batch", "-"], input=f"route replace {record.plan.pods_of(number)} via {node.address}\n")
-                authority = (self._control_plane(record).pki / "ca.crt").read_text()
-                node.join(self.kubeconfig.read_text(), authority)
+                node.join(self.kubeconfig.read_text(), self._control_plane(record).credentials())
             else:
                 raise ValueError(state)

@@ -42,10 +42,10 @@ def volume_name(claim: Manifest) -> str:
     return f"pvc-{claim['metadata']['uid']}"
 
 
-def node_of(claim: Manifest) -> str | None:
-    """The node that a claim is to be provisioned on, or None when there is nothing to do for it."""
+def node_of(claim: Manifest, storage_class: str = STORAGE_CLASS) -> str | None:
+    """The node that a claim of this class is to be provisioned on, or None when there is nothing to do for it."""
     metadata, spec = claim["metadata"], claim["spec"]
-    if spec.get("storageClassName") != STORAGE_CLASS or spec.get("volumeName") or metadata.get("deletionTimestamp"):
+    if spec.get("storageClassName") != storage_class or spec.get("volumeName") or metadata.get("deletionTimestamp"):
         return None
     return metadata.get("annotations", {}).get(SELECTED_NODE)
 
@@ -60,19 +60,21 @@ def is_ours_to_delete(volume: Manifest) -> bool:
     )
 
 
-def volume_for(claim: Manifest, node: str, path: str, reclaim_policy: str) -> Manifest:
+def volume_for(
+    claim: Manifest, node: str, path: str, reclaim_policy: str, *, provisioner: str = PROVISIONER
+) -> Manifest:
     """The PersistentVolume of a claim: the folder `path` as the node sees it."""
     metadata, spec = claim["metadata"], claim["spec"]
     term = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": volume_name(claim), "annotations": {PROVISIONED_BY: PROVISIONER}},
+        "metadata": {"name": volume_name(claim), "annotations": {PROVISIONED_BY: provisioner}},
         "spec": {
             "capacity": {"storage": spec["resources"]["requests"]["storage"]},
             "accessModes": spec["accessModes"],
             "persistentVolumeReclaimPolicy": reclaim_policy,
-            "storageClassName": STORAGE_CLASS,
+            "storageClassName": spec["storageClassName"],
             "volumeMode": "Filesystem",
             # `local`, not `hostPath`: the kubelet then gives the folder to the pod's fsGroup.
             "local": {"path": path},
@@ -98,9 +100,8 @@ class Api:
 
     def _send(self, method: str, path: str, body: Manifest | None, timeout: float) -> http.client.HTTPResponse:
         connection = http.client.HTTPSConnection(*self._address, context=self._context, timeout=timeout)
-        connection.request(
-            method, path, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"}
-        )
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        connection.request(method, path, json.dumps(body) if body is not None else None, {"Content-Type": kind})
         return connection.getresponse()
 
     def call(self, method: str, path: str, body: Manifest | None = None, *, fine: tuple[int, ...] = ()) -> Manifest:
@@ -181,6 +182,11 @@ class Controller:
                 again.daemon = True
                 again.start()
 
+    def follow_all(self, stop: threading.Event) -> None:
+        """Follow claims and volumes beside the caller, until told to stop."""
+        for path, handle in ((CLAIMS, self.claim), (VOLUMES, self.volume)):
+            threading.Thread(target=self.run, args=(path, handle, stop), daemon=True).start()
+
     def run(self, path: str, handle: Callable[[Manifest], None], stop: threading.Event) -> None:
         """Follow a resource until told to stop; after a failure look at all of it again, later and later."""
         pause = BACKOFF_SECONDS[0]
@@ -208,8 +214,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    for path, handle in ((CLAIMS, controller.claim), (VOLUMES, controller.volume)):
-        threading.Thread(target=controller.run, args=(path, handle, stop), daemon=True).start()
+    controller.follow_all(stop)
     stop.wait()
 
 
