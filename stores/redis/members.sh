@@ -118,3 +118,27 @@ follow() {
         fi
     done
 }
+
+# end_when_busy PID: ends a process that uses so much of a core for so long that it can only be going round in circles:
+# REDIS_BUSY_PERCENT (default 50) in each of three looks, REDIS_BUSY_SECONDS (default 10) apart.
+#
+# A connection may begin by a packet that is rejected, since its Service has no pod for a moment, and go on by the second
+# one. Linux then leaves the rejection in the socket's queue of errors, which Redis' event loop is told of without end and
+# never reads.
+end_when_busy() {
+    local every=${REDIS_BUSY_SECONDS:-10} before used busy=0 most
+    # Hundredths of a second that it may use between two looks.
+    most=$((every * ${REDIS_BUSY_PERCENT:-50}))
+    local -a stat
+    read -ra stat <"/proc/$1/stat" || return 0
+    before=$((stat[13] + stat[14]))
+    while sleep "$every"; do
+        read -ra stat <"/proc/$1/stat" || return 0
+        used=$((stat[13] + stat[14]))
+        if ((used - before > most)); then ((++busy)); else busy=0; fi
+        before=$used
+        ((busy < 3)) && continue
+        echo "it is busy with nothing; begun anew" >&2
+        kill "$1"
+    done
+}
