@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from chatcluster_operator.api.model import Model
+from chatcluster_operator.api.spec.bootstrap import RecoverySource
 
 
 class ConditionStatus(StrEnum):
@@ -162,6 +163,48 @@ class Rotated(Model):
     """When the last rotation of the store passwords began, Unix seconds."""
     keys: _Seconds | None = None
     """When the last rotation of the keys began, Unix seconds."""
+
+
+class RecoveryPhase(StrEnum):
+    """Where a restore stands."""
+
+    FINDING = "Finding"
+    POSTGRES = "Postgres"
+    FILLING = "Filling"
+    RESTORED = "Restored"
+
+
+class RecoveryTarget(Model):
+    """How far PostgreSQL is restored."""
+
+    label: Annotated[str, StringConstraints(max_length=128)]
+    """Base backup of pgBackRest."""
+    point: Annotated[str, StringConstraints(max_length=128)]
+    """The restore point of the backup."""
+    time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """The time in its place, where a later one is asked for."""
+
+
+class RecoveryStatus(Model):
+    """What the ChatCluster was restored from, or is being restored from."""
+
+    phase: RecoveryPhase
+    """Finding: the backup is looked up, and its keys are fetched. Postgres: PostgreSQL is restored, while other stores
+    start, empty. Filling: so are messages and files. Restored: all is there, services start."""
+    source: RecoverySource
+    """Where the backup lies; its id once it is found."""
+    cluster: Annotated[str, StringConstraints(max_length=128)] = ""
+    """Namespace and name of the ChatCluster that was backed up."""
+    release: Annotated[str, StringConstraints(max_length=63)] = ""
+    """Release that ran then."""
+    moment: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """Everything that was acknowledged before is in it."""
+    postgres: RecoveryTarget | None = None
+    """How far PostgreSQL is restored."""
+    started: _Seconds
+    """When the restore began, Unix seconds."""
+    since: _Seconds
+    """When the phase began, Unix seconds."""
 
 
 class MemberRole(StrEnum):
@@ -328,5 +371,7 @@ class ChatClusterStatus(Model):
     rotated: Rotated | None = None
     """When passwords and keys were last replaced. Nothing uses the old ones any more; they are refused as soon as the
     kubelet has brought the change to the pods, usually within two minutes."""
+    recovery: RecoveryStatus | None = None
+    """The backup that it began with."""
     inventory: Annotated[list[InventoryItem], Field(max_length=512)] = Field(default_factory=list[InventoryItem])
     """Every object that the operator made for this ChatCluster."""
