@@ -55,7 +55,7 @@ class Room:
         if time.monotonic() - self._measured > MEASURED_SECONDS:
             found = os.statvfs(self._folder)
             free, size = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
-            margin = min(max(64 * MIB, size // 20), 4096 * MIB)
+            margin = min(max(96 * MIB, size // 20), 4096 * MIB)
             self._full = free < (margin * 5 // 4 if self._full else margin)
             self._measured = time.monotonic()
         return self._full

@@ -10,7 +10,7 @@ import itertools
 import secrets
 import time
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -152,8 +152,10 @@ class Device:
                     "message:send", {"conversation_id": conversation_id, "client_id": client_id, "body": body}
                 )
             except (ConnectionError, Refused) as error:
-                if isinstance(error, Refused) and error.problem["status"] < 500:
-                    raise
+                if isinstance(error, Refused):
+                    self.person.codes[str(error.problem.get("code"))] += 1
+                    if error.problem["status"] < 500:
+                        raise
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(_pause(error))
@@ -271,6 +273,8 @@ class Person:
         self.sent_at: dict[str, float] = {}
         self.acknowledged: dict[str, Message] = {}
         self.acknowledged_at: dict[str, float] = {}
+        self.codes: Counter[str] = Counter()
+        """Codes of the problems by which sends were refused, each repeated."""
         self.refusals = 0
         """How often a token was refused before its time."""
         self.sign_ins = 0

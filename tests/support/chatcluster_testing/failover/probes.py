@@ -9,6 +9,7 @@ import contextlib
 import random
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -65,6 +66,8 @@ class Probe:
     """When each write was acknowledged."""
     refused: int = 0
     """Writes that were not taken, by a problem that says when to try again or by no answer."""
+    codes: Counter[str] = field(default_factory=Counter[str])
+    """Codes of those problems."""
     problems: list[str] = field(default_factory=list[str])
     """What must not be: a write that is gone, an answer that says something else than to try again."""
 
@@ -94,6 +97,7 @@ class Probe:
                 await self.write(number)
         except Refused as refusal:
             self.refused += 1
+            self.codes[str(refusal.problem.get("code"))] += 1
             if refusal.problem.get("status") not in {502, 503, 504}:
                 self.problems.append(f"a write to {self.store} was answered with {refusal}")
         except (aiohttp.ClientError, OSError, ValueError):  # no answer, or one of somebody else than a service

@@ -193,16 +193,19 @@ def _is_primary(pod: Pod) -> bool:
 
 
 @contextlib.contextmanager
-def with_members(environment: Cluster) -> Iterator[World]:
+def with_members(environment: Cluster, storage: Mapping[str, str] | None = None) -> Iterator[World]:
     """A ChatCluster of its own beside the environment's, which sleeps meanwhile: with three members of each store that
-    can have them, two replicas of each service, and lost members made anew after a minute. It goes with its volumes."""
+    can have them, two replicas of each service, and lost members made anew after a minute. It goes with its volumes.
+
+    `storage` is what each store's volumes are like, where not as the environment's.
+    """
     own = DayTwo(environment)
     spec = environment.get("chatcluster", environment.chatcluster)["spec"]
     body = {
         "apiVersion": "chatcluster.dev/v1alpha1",
         "kind": "ChatCluster",
         "metadata": {"name": NAME},
-        "spec": several(spec, f"{urlsplit(environment.edge).hostname}:{NODE_PORT}"),
+        "spec": several(spec, f"{urlsplit(environment.edge).hostname}:{NODE_PORT}", storage),
     }
     own.hibernate()
     try:
@@ -218,7 +221,7 @@ def with_members(environment: Cluster) -> Iterator[World]:
         own.wake()
 
 
-def several(spec: Mapping[str, Any], address: str) -> dict[str, Any]:
+def several(spec: Mapping[str, Any], address: str, storage: Mapping[str, str] | None = None) -> dict[str, Any]:
     """A spec like this one, with several of everything that can be several, reached at another `host:port`."""
     made = copy.deepcopy(dict(spec))
     made["edge"] = made.get("edge", {}) | {
@@ -230,6 +233,8 @@ def several(spec: Mapping[str, Any], address: str) -> dict[str, Any]:
         service["autoscaling"] = {"minReplicas": 2, "maxReplicas": 2}
     for name in STORES:
         made[name] = made.get(name, {}) | {"members": MEMBERS}
+    for name in (*STORES, "mongodb") if storage else ():
+        made[name] = made.get(name, {}) | {"storage": dict(storage or {})}
     # The other may sleep still, from a run that was cut off.
     return made | {
         "failover": {"replaceAfterSeconds": _LOST_SECONDS},

@@ -1,7 +1,7 @@
 """The volumes of the storage class `sized`, on each node its own: they have a true size, can be full, and grow in use.
 
 They are memory, and for tests alone: what is in them is gone with the node. The machines have no disks of which one
-could give a part, so a volume is a tmpfs of the size that its claim asks for, mounted in the node's own namespace; hence
+could give a part, so a volume is a tmpfs of the size that its claim asks for, mounted in its own namespace. Hence
 a program on each node, where `volumes` is one for all.
 
 A claim that asks for more than its volume has gets it at once: the file system first, then the volume's capacity, which
