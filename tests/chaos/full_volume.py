@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from chatcluster_testing.cluster import Cluster
-from chatcluster_testing.failover.full import ALL, BEFORE, FULL, Filled, fill_and_grow
+from chatcluster_testing.failover.full import ALL, BEFORE, CODES, FULL, Filled, fill_and_grow
 from chatcluster_testing.failover.world import World, with_members
 from chatcluster_testing.figures import Figures
 from chatcluster_testing.talking import Load, chatting
@@ -35,11 +35,11 @@ async def go_through(world: World, store: str, load: Load) -> Filled:
 
 def record(figures: Figures, store: str, found: Filled) -> bool:
     """The rows of one store; whether all was as it must be."""
-    title = f"volumes of {store} full"
+    title, as_full = f"volumes of {store} full", CODES.get(store, FULL)
     if found.refused_after is not None:
-        figures.add(f"{title}: until a write was refused as `{FULL}`", found.refused_after, "s")
-    others = sum(count for code, count in found.codes.items() if code != FULL)
-    figures.add(f"{title}: refusals as `{FULL}`", found.codes.get(FULL, 0), "")
+        figures.add(f"{title}: until a write was refused as `{as_full}`", found.refused_after, "s")
+    others = sum(count for code, count in found.codes.items() if code != as_full)
+    figures.add(f"{title}: refusals as `{as_full}`", found.codes.get(as_full, 0), "")
     figures.add(f"{title}: refusals for another reason", others, "")
     figures.add(f"{title}: failed reads", found.reads_failed, "", target=0, samples=found.reads)
     if found.told_after is not None:

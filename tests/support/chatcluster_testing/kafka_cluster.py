@@ -63,9 +63,13 @@ class KafkaCluster:
 
     def spawn(self, node: int) -> None:
         """Start a node."""
+        self.program(node).spawn()
+
+    def program(self, node: int) -> Program:
+        """A node's program, whether or not it runs."""
         if node not in self.nodes:
             self.nodes[node] = self._program(node)
-        self.nodes[node].spawn()
+        return self.nodes[node]
 
     def until_ready(self, node: int) -> None:
         """Wait until the node says that it is ready."""

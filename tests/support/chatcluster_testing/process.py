@@ -100,6 +100,11 @@ class Program:
         return self._process.pid
 
     @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended since."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def log(self) -> str:
         """Everything the program has written so far, over all its starts."""
         return self._log_file.read_text(errors="replace") if self._log_file.exists() else ""

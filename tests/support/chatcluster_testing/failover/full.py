@@ -24,6 +24,8 @@ AFTER: Final = "2Gi"
 """Sizes of each volume."""
 FULL: Final = "storage_full"
 """Code of the problem by which services say it."""
+CODES: Final = {"objects": "unavailable"}
+"""Codes of other problems: an S3 without room says no more than that it could not."""
 _FILLED_SECONDS: Final = 120.0
 _TOLD_SECONDS: Final = 360.0
 """Volumes are asked every two to four minutes."""
@@ -82,7 +84,9 @@ async def fill_and_grow(world: World, chat: Chat, store: str, edge: str) -> Fill
             for pod in await asyncio.to_thread(world.cluster.pods, store):
                 await asyncio.to_thread(fill, pod)
             if store != "kafka":
-                await _until(lambda: said().get(FULL, 0), f"{store} to refuse for want of room", _FILLED_SECONDS)
+                await _until(
+                    lambda: said().get(CODES.get(store, FULL), 0), f"{store} to refuse a write", _FILLED_SECONDS
+                )
                 result.refused_after = time.monotonic() - filled
             for _ in range(_READS):
                 result.reads += 1
