@@ -12,8 +12,9 @@ import yaml
 
 from chatcluster_operator.api import ChatCluster
 from chatcluster_operator.desired import Manifest, manifests
-from chatcluster_testing.specs import SPECS, body, inputs_maker
+from chatcluster_testing.specs import RESTORING, SPECS, body, inputs_maker, restoring
 
+NAMES: Final = (*SPECS, *RESTORING)
 FOLDER: Final = Path(__file__).resolve().parents[2] / "unit/operator/golden"
 
 
@@ -33,6 +34,8 @@ _Dumper.add_representer(str, _text)
 
 def objects(name: str) -> list[Manifest]:
     """The manifests of the ChatCluster of this name."""
+    if name in RESTORING:
+        return manifests(*restoring(RESTORING[name]))
     cluster = ChatCluster.from_body(body(SPECS[name]))
     return manifests(cluster, inputs_maker()(cluster))
 
@@ -42,13 +45,13 @@ def render(name: str) -> str:
     made = objects(name)
     for item in made:
         if item["kind"] == "Secret":
-            item["data"] = dict.fromkeys(item["data"], "(a value)")
+            item["data"] = dict.fromkeys(item.get("data", ()), "(a value)")
     return yaml.dump_all(made, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
 
 
 def stale() -> list[str]:
     """The files that are not what the code makes; those that it makes no more, too."""
-    wanted = {f"{name}.yaml": render(name) for name in SPECS}
+    wanted = {f"{name}.yaml": render(name) for name in NAMES}
     found = {file.name: file.read_text() for file in FOLDER.glob("*.yaml")}
     return sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
 
@@ -57,9 +60,9 @@ def write() -> None:
     """Write the files anew, and remove those that nothing makes any more."""
     FOLDER.mkdir(exist_ok=True)
     for file in FOLDER.glob("*.yaml"):
-        if file.stem not in SPECS:
+        if file.stem not in NAMES:
             file.unlink()
-    for name in SPECS:
+    for name in NAMES:
         (FOLDER / f"{name}.yaml").write_text(render(name))
 
 

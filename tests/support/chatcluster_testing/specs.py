@@ -1,5 +1,6 @@
 """ChatClusters that between them use every field of the spec, and what is needed to make manifests of them."""
 
+import dataclasses
 import hashlib
 import itertools
 from collections.abc import Callable
@@ -7,9 +8,10 @@ from typing import Any
 
 import yaml
 
-from chatcluster_operator.api import COMPONENTS, ChatCluster
+from chatcluster_operator.api import COMPONENTS, ChatCluster, RecoveryPhase, RecoveryStatus, RecoveryTarget
 from chatcluster_operator.desired import Inputs, generate, resolve_images
 from chatcluster_operator.desired.tls import OwnTls, Pair
+from chatcluster_operator.desired.types import RecoveryRun
 
 MINIMAL = "version: '1.0'"
 
@@ -118,6 +120,28 @@ SPECS = {
     "replicated": REPLICATED,
 }
 
+RESTORED = """
+version: '1.0'
+bootstrap:
+  recovery:
+    source:
+      endpoint: https://s3.example.com:8443
+      bucket: backups
+      region: eu-central-1
+      secretName: backup-s3
+      privateAuthority: true
+      path: team/demo/3c1e
+      encryption: {secretName: backup-passphrase}
+    targetTime: '2026-11-23T05:00:00Z'
+postgres: {members: 3}
+objects: {members: 3}
+backup:
+  destination: {endpoint: 'https://s3.example.com', bucket: backups, secretName: backup-s3}
+  encryption: {secretName: backup-passphrase}
+"""
+RESTORING = {"recovery-finding": "Finding", "recovery-postgres": "Postgres", "recovery-filling": "Filling"}
+"""Phases of its restore, by name."""
+
 UID = "0f5fd2a4-5a5c-4a3c-9d52-3f8b9b1f9c11"
 
 
@@ -149,3 +173,19 @@ def inputs_maker() -> Callable[[ChatCluster], Inputs]:
         apis=frozenset({"Certificate", "ScaledObject"}),
         tls=own if cluster.spec.edge.tls else None,
     )
+
+
+def restoring(phase: str, **more: Any) -> tuple[ChatCluster, Inputs]:
+    """A ChatCluster in a phase of its restore, with `more` fields in its spec, and its inputs."""
+    cluster = ChatCluster.from_body(body({**yaml.safe_load(RESTORED), **more}))
+    assert cluster.spec.bootstrap is not None
+    source = cluster.spec.bootstrap.recovery.source
+    assert source is not None
+    known: dict[str, Any] = {"phase": RecoveryPhase(phase), "source": source, "started": 0, "since": 0}
+    if phase != "Finding":
+        known["source"] = source.model_copy(update={"backup_id": "20261123T042549Z-0a1b2c3d"})
+        point = "20261123T042549Z-0a1b2c3d-042600"
+        known["postgres"] = RecoveryTarget(label="20261123-042550F", point=point, time="2026-11-23T05:00:00Z")
+    run = RecoveryRun(RecoveryStatus(**known), "chatcluster/backup:1.0", filling=phase == "Filling")
+    alone = {"postgres": 1} if phase == "Postgres" else {}
+    return cluster, dataclasses.replace(inputs_maker()(cluster), recovery=run, members=alone)

@@ -26,6 +26,9 @@ from chatcluster_operator.decide import (
 from chatcluster_operator.decide.certificates import CertificateFacts, Source
 from chatcluster_operator.decide.conditions import PARTS, STATES, TYPES, judge
 from chatcluster_operator.decide.members import Course, Member, StoreView
+from chatcluster_operator.decide.operations import Wait
+from chatcluster_operator.decide.protection import Protection
+from chatcluster_operator.decide.recovery import Restoration
 from chatcluster_operator.decide.volumes import Growth
 from chatcluster_operator.desired import Component, WorkloadKind
 from chatcluster_operator.desired.sizing import sizing
@@ -210,6 +213,8 @@ def test_each_aspect_speaks_of_the_condition_under_which_it_is_listed() -> None:
         stores=stores,
         growths={"redis": Growth("redis", "1Gi", "1Gi", "1Gi")},
         room={"demo-redis-0": 5},
+        protection=Protection(holds=True, reason="BackedUp", message="x"),
+        recovery=Restoration(wait=Wait("Restoring", "x")),
     )
     aspects = {**PARTS, **STATES}
     told = {name: verdict.type for name, aspect in aspects.items() if (verdict := aspect(facts))}

@@ -53,6 +53,17 @@ class BackupStep(Model):
     """What is wrong."""
 
 
+class BackupVerification(Model):
+    """A backup restored for a test."""
+
+    started: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When it began."""
+    ended: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When it ended, with whatever outcome; the condition Verified has that."""
+    steps: Annotated[list[BackupStep], Field(max_length=16)] = Field(default_factory=list[BackupStep])
+    """How far each part is: verify, which reads messages and files, and postgres, which restores PostgreSQL."""
+
+
 class ChatBackupStatus(Model):
     """What became of it."""
 
@@ -77,6 +88,10 @@ class ChatBackupStatus(Model):
     """Size of all parts. Files that other backups have too are counted in each."""
     steps: Annotated[list[BackupStep], Field(max_length=16)] = Field(default_factory=list[BackupStep])
     """How far each part is."""
+    verification: BackupVerification | None = None
+    """The last time that it was restored for a test."""
+    verified: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When it was last found to be as it was written."""
     conditions: Annotated[
         list[Condition],
         Field(
@@ -84,7 +99,7 @@ class ChatBackupStatus(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = Field(default_factory=list[Condition])
-    """Completed: it is whole, or why not yet."""
+    """Completed: it is whole, or why not yet. Verified: it was restored for a test, or what is broken."""
 
 
 class ChatBackup(Model):

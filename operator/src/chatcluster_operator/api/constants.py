@@ -37,6 +37,8 @@ BACKUP: Final = "backup"
 """What runs in the Jobs of backups; no component, but it has an image too."""
 RECOVERY: Final = "recovery"
 """What runs in the Jobs of a restore, by the image of backups."""
+VERIFICATION: Final = "verification"
+"""What runs in the Jobs that restore a backup for a test, by the images of backups and of PostgreSQL."""
 
 NOT_ARCHIVED_SINCE: Final = f"{GROUP}/not-archived-since"
 """Annotation by which the PostgreSQL member that leads says that its log does not reach the backups' destination."""

@@ -31,6 +31,12 @@ _PRINTER_COLUMNS = [
     {"name": "Users", "type": "integer", "jsonPath": ".status.connections.message"},
     {"name": "URL", "type": "string", "jsonPath": ".status.url"},
     {
+        "name": "BackedUp",
+        "type": "string",
+        "jsonPath": '.status.conditions[?(@.type=="BackedUp")].status',
+        "priority": 1,
+    },
+    {
         "name": "Message",
         "type": "string",
         "jsonPath": '.status.conditions[?(@.type=="Ready")].message',

@@ -16,6 +16,7 @@ from typing import Any, Final
 from chatcluster_operator.api import Condition, ConditionStatus
 from chatcluster_operator.api.backup import BackupPhase, BackupStep, ChatBackup, ChatBackupStatus
 from chatcluster_operator.api.spec.backup import Backup
+from chatcluster_operator.api.spec.bootstrap import RecoverySource
 from chatcluster_operator.decide import schedule
 from chatcluster_operator.decide.operations import Situation, Wait
 
@@ -81,8 +82,10 @@ def course(
     location: str,
     image: bool,
     now: int,
+    source: RecoverySource | None = None,
 ) -> Course:
-    """What is to be done. `release` is what runs, None while nothing has yet; `image` whether steps have an image.
+    """What is to be done. `release` is what runs, None while nothing has yet; `image` whether steps have an image,
+    `source` where they lie, for a ChatCluster that is restored from one.
 
     `now` is in Unix seconds.
     """
@@ -105,7 +108,7 @@ def course(
         if status.phase is BackupPhase.COMPLETED:
             remove += _removed(here, job)
     elif pending and wait is None:
-        statuses[pending[0].name] = _begun(pending[0], release=release or "", location=location, now=now)
+        statuses[pending[0].name] = _begun(pending[0], release or "", location, source, now)
         pending = pending[1:]
     told = wait or Wait("Waiting", "waits for the backup before it to end")
     for item in pending:
@@ -181,12 +184,13 @@ def _waits(
     return None
 
 
-def _begun(item: ChatBackup, *, release: str, location: str, now: int) -> ChatBackupStatus:
-    at = datetime.fromtimestamp(now, UTC)
+def _begun(item: ChatBackup, release: str, location: str, source: RecoverySource | None, now: int) -> ChatBackupStatus:
+    id_ = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{item.uid.replace('-', '')[:8]}"
     status = ChatBackupStatus(
         phase=BackupPhase.RUNNING,
-        id=f"{at:%Y%m%dT%H%M%SZ}-{item.uid.replace('-', '')[:8]}",
+        id=id_,
         location=location,
+        source=source.model_copy(update={"backup_id": id_}) if source else None,
         started=_time(now),
         release=release,
     )
@@ -202,7 +206,7 @@ def _follow(status: ChatBackupStatus, job: JobFacts | None, now: int) -> tuple[C
     """The status as the Job has it, and whether the Job is to be made anew."""
     if job is None:
         return status, False
-    steps = [_step(item) for item in job.steps] or status.steps
+    steps = [step_of(item) for item in job.steps] or status.steps
     if job.failed:
         why = next((item.message for item in steps if item.message), job.failed)
         failed = status.model_copy(update={"phase": BackupPhase.FAILED, "completed": _time(now), "steps": steps})
@@ -226,14 +230,15 @@ def _follow(status: ChatBackupStatus, job: JobFacts | None, now: int) -> tuple[C
     return _told(completed, status, "Completed", message, now, holds=True), False
 
 
-def _step(facts: StepFacts) -> BackupStep:
+def step_of(facts: StepFacts) -> BackupStep:
+    """A step as a ChatBackup's status has it."""
     said = facts.said
     return BackupStep(
         name=facts.name,
         state=facts.state,
         items=said.get("items"),
         bytes=said.get("bytes"),
-        message=str(said["failed"])[:2048] if "failed" in said else None,
+        message=next((str(said[name])[:2048] for name in ("broken", "failed") if name in said), None),
     )
 
 
@@ -248,7 +253,8 @@ def _told(
     old = next((item for item in before.conditions if item.type == CONDITION), None)
     since = old.last_transition_time if old and old.status is wanted else _time(now)
     condition = Condition(type=CONDITION, status=wanted, last_transition_time=since, reason=reason, message=message)
-    return status.model_copy(update={"conditions": [condition]})
+    others = [item for item in status.conditions if item.type != CONDITION]
+    return status.model_copy(update={"conditions": [condition, *others]})
 
 
 def _removed(here: Sequence[ChatBackup], job: JobFacts | None) -> list[str]:

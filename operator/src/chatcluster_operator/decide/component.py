@@ -44,12 +44,18 @@ def _state(facts: Facts, component: Component) -> tuple[str, str | None]:
     if hindrance := _hindrance(facts, key_of(component)):
         return hindrance
     if workload is None:
-        return "Starting", "Not made yet."
+        return _to_be_made(facts)
     if workload.rolled_out:
         return "Ready", None
     if troubled := troubles(facts, {component.name}):
         return troubled[0].reason, troubled[0].message
     return "RollingOut" if workload.available else "Starting", None
+
+
+def _to_be_made(facts: Facts) -> tuple[str, str]:
+    if facts.recovery.under_way:
+        return "Waiting", "Not made until the backup is restored; see the condition Restored."
+    return "Starting", "Not made yet."
 
 
 def _hindrance(facts: Facts, key: Key) -> tuple[str, str] | None:

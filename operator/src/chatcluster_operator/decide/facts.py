@@ -9,6 +9,8 @@ from chatcluster_operator.decide.certificates import CertificateFacts
 from chatcluster_operator.decide.members import Course
 from chatcluster_operator.decide.operations import Wait, Work
 from chatcluster_operator.decide.plan import Plan
+from chatcluster_operator.decide.protection import Protection
+from chatcluster_operator.decide.recovery import Restoration
 from chatcluster_operator.decide.restart import Restarts
 from chatcluster_operator.decide.room import told
 from chatcluster_operator.decide.snapshot import Key, Snapshot, Workload
@@ -70,6 +72,11 @@ class Facts:
     """Volumes of the stores that are made, by store."""
     growths_refused: Mapping[str, str] = field(default_factory=dict[str, str])
     """Why the API server does not take a larger size of a store's volumes, by store."""
+    protection: Protection | None = None
+    """How well it is backed up; None: no backups are asked for."""
+
+    recovery: Restoration = field(default_factory=Restoration)
+    """The restore that it begins with."""
 
     @cached_property
     def volumes(self) -> Mapping[str, int]:

@@ -31,6 +31,8 @@ def notices(previous: Mapping[str, Any], status: Mapping[str, Any]) -> list[Noti
             told.append(Notice(warning=True, reason=condition["reason"], message=condition["message"]))
         elif condition["type"] == "ConfigurationValid" and changed == ("False", "True"):
             told.append(Notice(warning=False, reason="Recovered", message=condition["message"]))
+        elif condition["type"] == "Restored" and condition["status"] == "True" and old.get("status") != "True":
+            told.append(Notice(warning=False, reason="Restored", message=condition["message"]))
         elif condition["type"] == "CertificateReady" and condition["reason"] == "Valid" and old and not same:
             told.append(Notice(warning=False, reason="CertificateRenewed", message=condition["message"]))
     told.extend(_rotated(previous.get("rotated") or {}, status.get("rotated") or {}))

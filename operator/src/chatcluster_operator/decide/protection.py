@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from chatcluster_operator.api import ConditionStatus
 from chatcluster_operator.api.backup import BackupPhase, ChatBackup
 from chatcluster_operator.api.spec.backup import Backup
-from chatcluster_operator.decide import schedule
+from chatcluster_operator.decide import schedule, verification
+from chatcluster_operator.decide.backups import CONDITION
 
 SLACK_SECONDS: Final = 2 * 3600
 """How long a time of the schedule may pass before it counts as not served."""
@@ -43,28 +45,44 @@ def protection(
     newest = max(whole, key=lambda item: item.status.moment or "", default=None)
     last = max((item for item in own if _ended(item)), key=lambda item: item.status.completed or "", default=None)
     running = next((item for item in own if item.status.phase is BackupPhase.RUNNING), None)
+    tested = max((item for item in own if _tested(item)), key=_tested, default=None)
     moment = newest.status.moment if newest else None
     known = f"the newest whole one, {newest.name}, is of {moment}" if newest else "there is no whole one"
+    seconds = _seconds(moment) if moment else None
+    problem = _archiving(archiving, known) or _failed(last, known) or (_broken(tested) if tested else None)
+    if problem is None and newest is None:
+        problem = "NoBackupYet", f"No backup is whole yet: {_first(own, running)}."
+    elif problem is None and newest is not None and not hibernated:
+        missed = _missed(spec, newest, running, now)
+        why = f"The backup of {missed} is lacking: {_why(own, running)}; {known}."
+        problem = ("BackupOverdue", why) if missed else None
+    if problem is not None:
+        return Protection(False, *problem, seconds)
+    name = newest.name if newest else ""
+    restored = f" {tested.name} was restored for a test at {tested.status.verified}." if tested else ""
+    message = f"ChatBackup {name} has everything that was acknowledged before {moment}.{restored}"
+    return Protection(True, "BackedUp", message, seconds)
 
-    def told(holds: bool, reason: str, message: str) -> Protection:
-        return Protection(holds, reason, message, _seconds(moment) if moment else None)
 
-    if archiving:
-        return told(
-            False,
-            "ArchivingStopped",
-            f"PostgreSQL's log has not reached the destination since {archiving}: no backup can end, and its volume "
-            "fills up; see that the destination can be reached and written to. The cause is in the log of the member "
-            f"that leads: kubectl chat logs postgres; {known}.",
-        )
-    if last is not None and last.status.phase is BackupPhase.FAILED:
-        return told(False, "BackupFailed", f"ChatBackup {last.name} failed: {_said(last)}; {known}.")
-    if newest is None:
-        wait = _said(running or min(own, key=lambda item: item.created)) if own else "none is asked for yet"
-        return told(False, "NoBackupYet", f"No backup is whole yet: {wait}.")
-    if not hibernated and (missed := _missed(spec, newest, running, now)):
-        return told(False, "BackupOverdue", f"The backup of {missed} is lacking: {_why(own, running)}; {known}.")
-    return told(True, "BackedUp", f"ChatBackup {newest.name} has everything that was acknowledged before {moment}.")
+def _archiving(since: str, known: str) -> tuple[str, str] | None:
+    if not since:
+        return None
+    return "ArchivingStopped", (
+        f"PostgreSQL's log has not reached the destination since {since}: no backup can end, and its volume fills up; "
+        "see that the destination can be reached and written to. The cause is in the log of the member that leads: "
+        f"kubectl chat logs postgres; {known}."
+    )
+
+
+def _failed(last: ChatBackup | None, known: str) -> tuple[str, str] | None:
+    if last is None or last.status.phase is not BackupPhase.FAILED:
+        return None
+    return "BackupFailed", f"ChatBackup {last.name} failed: {_said(last)}; {known}."
+
+
+def _first(own: Sequence[ChatBackup], running: ChatBackup | None) -> str:
+    """How far the first one is."""
+    return _said(running or min(own, key=lambda item: item.created)) if own else "none is asked for yet"
 
 
 def _missed(spec: Backup, newest: ChatBackup, running: ChatBackup | None, now: int) -> str:
@@ -89,13 +107,31 @@ def _why(own: Sequence[ChatBackup], running: ChatBackup | None) -> str:
 
 def _ended(item: ChatBackup) -> bool:
     """Whether it came to an end that says something of the next one: not one whose ground was taken away."""
-    condition = next(iter(item.status.conditions), None)
-    failed = item.status.phase is BackupPhase.FAILED and condition is not None and condition.reason == "Failed"
+    reason = next((condition.reason for condition in item.status.conditions if condition.type == CONDITION), "")
+    failed = item.status.phase is BackupPhase.FAILED and reason == "Failed"
     return failed or item.status.phase is BackupPhase.COMPLETED
 
 
+def _tested(item: ChatBackup) -> str:
+    """When it was last restored for a test, RFC 3339; empty for never."""
+    return (item.status.verification.ended or "") if item.status.verification else ""
+
+
+def _broken(tested: ChatBackup) -> tuple[str, str] | None:
+    """What came of it, where that was nothing good. Backups share files and PostgreSQL's base: a later one may be no
+    better, so only another test ends this."""
+    told = next((item for item in tested.status.conditions if item.type == verification.CONDITION), None)
+    if told is None or told.status is ConditionStatus.TRUE:
+        return None
+    if told.reason == verification.BROKEN:
+        message = f"ChatBackup {tested.name} is broken: {told.message}; check the destination, and make another backup"
+        return "BackupBroken", f"{message}. The next verification tells whether that is whole."
+    return "BackupNotVerified", f"ChatBackup {tested.name} could not be restored for a test: {told.message}."
+
+
 def _said(item: ChatBackup) -> str:
-    return next((condition.message for condition in item.status.conditions), "it is yet to be looked at")
+    told = (condition.message for condition in item.status.conditions if condition.type == CONDITION)
+    return next(told, "it is yet to be looked at")
 
 
 def _seconds(text: str) -> int:

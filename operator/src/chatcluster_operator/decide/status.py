@@ -40,6 +40,7 @@ def report(facts: Facts) -> dict[str, Any]:
             stores=_stores(facts) or None,
             volumes=dict(sorted(facts.volumes.items())) or None,
             rotated=facts.rotated,
+            recovery=facts.recovery.status,
             inventory=list(facts.inventory),
         )
     )

@@ -34,6 +34,14 @@ PROBLEMS: Final = frozenset(
         "FillingUp",
         "NearlyFull",
         "Full",
+        "RecoveryFailed",
+        "RecoveryRefused",
+        "BackupNotFound",
+        "ArchivingStopped",
+        "BackupFailed",
+        "BackupOverdue",
+        "BackupBroken",
+        "BackupNotVerified",
     }
 )
 """Reasons that do not pass by themselves; each deserves an event."""

@@ -12,7 +12,8 @@ from typing import Any, Final
 from chatcluster_operator.api import ChatCluster
 from chatcluster_operator.api.constants import BACKUP
 from chatcluster_operator.api.spec import Workload
-from chatcluster_operator.api.spec.backup import Backup
+from chatcluster_operator.api.spec.backup import S3, Backup, Encryption
+from chatcluster_operator.api.spec.bootstrap import RecoverySource
 from chatcluster_operator.desired import stores
 from chatcluster_operator.desired.common import checksum, manifest, object_name, secret
 from chatcluster_operator.desired.components import running_services
@@ -32,8 +33,10 @@ KEYS: Final = ("token_key", "internal_token", "encryption_key", "vapid_key", "li
 links in mails are dead and people must sign in again."""
 
 _DESTINATION: Final = ("access_key", "secret_key")
+DRAINED: Final = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]}
+"""A node that is drained is nobody's failure."""
 _RETRIES: Final = 3
-_RESOURCES: Final[dict[str, Any]] = {"requests": {"cpu": "50m", "memory": "192Mi"}, "limits": {"memory": "512Mi"}}
+RESOURCES: Final[dict[str, Any]] = {"requests": {"cpu": "50m", "memory": "192Mi"}, "limits": {"memory": "512Mi"}}
 """Each step's. Measured: an upload of unknown length holds a part of it, 32 MiB, twice."""
 
 
@@ -49,6 +52,12 @@ def location(cluster: ChatCluster, spec: Backup) -> str:
     """Folder of the ChatCluster in the bucket."""
     prefix = spec.destination.prefix or f"{cluster.namespace}/{cluster.name}"
     return f"{prefix}/{cluster.uid}"
+
+
+def source(cluster: ChatCluster, spec: Backup) -> RecoverySource:
+    """Where its backups lie, as one says it that is restored from them."""
+    given = spec.destination.model_dump(exclude={"prefix"})
+    return RecoverySource(**given, path=location(cluster, spec), encryption=spec.encryption)
 
 
 def job_name(cluster: ChatCluster, id_: str) -> str:
@@ -69,27 +78,22 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     )
 
 
-def destination_env(cluster: ChatCluster, spec: Backup, folder: str) -> list[dict[str, Any]]:
-    """Where backups lie, without secrets. `folder` is where the destination's Secret is mounted."""
-    given = spec.destination
+def s3_env(given: S3, path: str, folder: str, prefix: str = "CHAT_BACKUP") -> list[dict[str, Any]]:
+    """Where backups lie, without secrets. `folder` is where the S3's Secret is mounted."""
     return [
-        env("CHAT_BACKUP_ENDPOINT", given.endpoint),
-        env("CHAT_BACKUP_BUCKET", given.bucket),
-        env("CHAT_BACKUP_REGION", given.region),
-        env("CHAT_BACKUP_PATH", location(cluster, spec)),
-        *([env("CHAT_BACKUP_CA_FILE", f"{folder}/ca.crt")] if given.private_authority else []),
+        env(f"{prefix}_ENDPOINT", given.endpoint),
+        env(f"{prefix}_BUCKET", given.bucket),
+        env(f"{prefix}_REGION", given.region),
+        env(f"{prefix}_PATH", path),
+        *([env(f"{prefix}_CA_FILE", f"{folder}/ca.crt")] if given.private_authority else []),
     ]
 
 
-def destination_files(spec: Backup, prefix: str = "") -> list[tuple[str, dict[str, str]]]:
-    """The user's Secrets that open the destination, and their keys → names of files."""
-    given = spec.destination
+def s3_files(given: S3, encryption: Encryption, prefix: str = "") -> list[tuple[str, dict[str, str]]]:
+    """The user's Secrets that open backups, and their keys → names of files."""
     files = {key: f"{prefix}{key}" for key in _DESTINATION}
     authority = {"ca.crt": "ca.crt"} if given.private_authority else {}
-    return [
-        (given.secret_name, files | authority),
-        (spec.encryption.secret_name, {"passphrase": f"{prefix}passphrase"}),
-    ]
+    return [(given.secret_name, files | authority), (encryption.secret_name, {"passphrase": f"{prefix}passphrase"})]
 
 
 def _secrets(cluster: ChatCluster, inputs: Inputs) -> dict[str, str]:
@@ -143,23 +147,23 @@ def _steps(cluster: ChatCluster, inputs: Inputs, spec: Backup) -> list[_Step]:
 
 def _job(cluster: ChatCluster, inputs: Inputs, run: BackupRun, spec: Backup) -> Manifest:
     common = [
-        *destination_env(cluster, spec, SECRETS_PATH),
+        *s3_env(spec.destination, location(cluster, spec), SECRETS_PATH),
         env("CHAT_BACKUP_ID", run.id),
         env("CHAT_BACKUP_NAMESPACE", cluster.namespace),
         env("CHAT_BACKUP_CLUSTER", cluster.name),
         env("CHAT_BACKUP_RELEASE", run.release),
         env("CHAT_BACKUP_WORK", "/tmp"),  # noqa: S108 - the pod's own
     ]
-    opened = destination_files(spec, "chat_backup_")
+    opened = s3_files(spec.destination, spec.encryption, "chat_backup_")
     *before, last = [
         Task(
             component=COMPONENT,
             name=step.name,
             image=run.image,
             args=(step.name,),
-            resources=_RESOURCES,
+            resources=RESOURCES,
             checksum=checksum(""),
-            volumes=(_named(step.name, secrets_volume(*opened, *step.needs)),),
+            volumes=(named(step.name, secrets_volume(*opened, *step.needs)),),
             env=[*common, *step.env],
             extra_labels={LABEL_RUN: run.name},
         )
@@ -168,10 +172,7 @@ def _job(cluster: ChatCluster, inputs: Inputs, run: BackupRun, spec: Backup) -> 
     body: dict[str, Any] = {
         "backoffLimit": _RETRIES,
         "activeDeadlineSeconds": spec.timeout_minutes * 60,
-        # A node that is drained is nobody's failure.
-        "podFailurePolicy": {
-            "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
-        },
+        "podFailurePolicy": DRAINED,
         "template": run_once(cluster, last, Workload(), before=before),
     }
     job = manifest("batch/v1", "Job", cluster, job_name(cluster, run.id), COMPONENT, spec=body)
@@ -179,6 +180,6 @@ def _job(cluster: ChatCluster, inputs: Inputs, run: BackupRun, spec: Backup) -> 
     return job
 
 
-def _named(step: str, volume: tuple[dict[str, Any], str]) -> tuple[dict[str, Any], str]:
+def named(step: str, volume: tuple[dict[str, Any], str]) -> tuple[dict[str, Any], str]:
     """Each step has secrets of its own."""
     return {**volume[0], "name": f"secrets-{step}"}, volume[1]

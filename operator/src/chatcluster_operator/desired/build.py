@@ -13,8 +13,10 @@ from chatcluster_operator.desired import (
     network,
     objects,
     postgres,
+    recovery,
     redis,
     services,
+    verification,
 )
 from chatcluster_operator.desired.common import JWKS, config_map, manifest, object_name
 from chatcluster_operator.desired.components import running_services
@@ -33,6 +35,17 @@ _STORES: Final[Mapping[str, Callable[[ChatCluster, Inputs], list[Manifest]]]] = 
 def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     """Every object of the cluster, ordered so that what others lean on comes first."""
     managed = [name for name in STORES if cluster.spec.store(name).external is None]
+    if inputs.recovery is not None:
+        return [
+            *_shared(cluster, inputs),
+            *network.manifests(cluster, restoring=inputs.recovery.status.source),
+            *(
+                item
+                for name in recovery.stores_of(cluster, inputs.recovery.status.phase, managed)
+                for item in _STORES[name](cluster, inputs)
+            ),
+            *recovery.manifests(cluster, inputs, inputs.recovery),
+        ]
     return [
         *_shared(cluster, inputs),
         *network.manifests(cluster),
@@ -41,6 +54,7 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
         *(item for name in running_services(cluster) for item in services.manifests(cluster, inputs, name)),
         *edge.manifests(cluster, inputs),
         *backup.manifests(cluster, inputs),
+        *verification.manifests(cluster, inputs),
     ]
 
 

@@ -1,9 +1,11 @@
 """Which components a ChatCluster has, what it refers to, and which images it needs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-from chatcluster_operator.api import EDGE, SERVICES, STORES, ChatCluster
+from chatcluster_operator.api import EDGE, SERVICES, STORES, ChatCluster, RecoveryPhase
+from chatcluster_operator.api.spec.backup import S3
+from chatcluster_operator.api.spec.bootstrap import RecoverySource
 from chatcluster_operator.api.spec.stores import MongoEngine
 from chatcluster_operator.desired import stores
 from chatcluster_operator.desired.common import object_name
@@ -86,11 +88,12 @@ def required(cluster: ChatCluster) -> list[Reference]:
             references.append(Reference(ReferenceKind.STORAGE_CLASS, chosen.storage.storage_class_name, field))
     if spec.backup is not None:
         destination, encryption = spec.backup.destination, spec.backup.encryption
-        keys = ("access_key", "secret_key", *(("ca.crt",) if destination.private_authority else ()))
+        keys = _opens(destination)
         where = "spec.backup.destination.secretName"
         references.append(Reference(ReferenceKind.SECRET, destination.secret_name, where, keys))
         where = "spec.backup.encryption.secretName"
         references.append(Reference(ReferenceKind.SECRET, encryption.secret_name, where, ("passphrase",)))
+    references += _restored_from(cluster)
     smtp = spec.notification.smtp
     if smtp is not None and smtp.secret_name is not None and "notification" in running:
         references.append(
@@ -101,6 +104,26 @@ def required(cluster: ChatCluster) -> list[Reference]:
             Reference(ReferenceKind.SECRET, spec.edge.tls.secret_name, "spec.edge.tls.secretName", TLS_KEYS)
         )
     return references
+
+
+def _restored_from(cluster: ChatCluster) -> list[Reference]:
+    """The Secrets that open the backup that it begins with, until that is restored."""
+    if cluster.spec.bootstrap is None:
+        return []
+    known: dict[str, Any] = cluster.status.get("recovery") or {}
+    source = cluster.spec.bootstrap.recovery.source
+    source = RecoverySource.model_validate(known["source"]) if known else source
+    if source is None or known.get("phase") == RecoveryPhase.RESTORED.value:
+        return []
+    keys, where = _opens(source), "spec.bootstrap.recovery"
+    return [
+        Reference(ReferenceKind.SECRET, source.secret_name, where, keys),
+        Reference(ReferenceKind.SECRET, source.encryption.secret_name, where, ("passphrase",)),
+    ]
+
+
+def _opens(given: S3) -> tuple[str, ...]:
+    return ("access_key", "secret_key", *(("ca.crt",) if given.private_authority else ()))
 
 
 SERVER: Final = "mongodb-server"

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from chatcluster_operator.api import EDGE, FIELD_MANAGER, LABEL_NAME, STORES, ChatCluster
+from chatcluster_operator.api.constants import RECOVERY, VERIFICATION
 from chatcluster_operator.api.spec import Peer
+from chatcluster_operator.api.spec.backup import S3
 from chatcluster_operator.api.spec.stores import MongoEngine
 from chatcluster_operator.desired import (
     backup,
@@ -59,15 +61,20 @@ _BACKED_UP: Final = ("postgres", "mongodb", "objects")
 """Stores with what must outlive them."""
 
 
-def manifests(cluster: ChatCluster) -> list[Manifest]:
-    """The default, which denies everything to every pod of the cluster, and one policy for each managed component."""
+def manifests(cluster: ChatCluster, *, restoring: S3 | None = None) -> list[Manifest]:
+    """The default, which denies everything to every pod of the cluster, and one policy for each managed component.
+
+    `restoring` is where the backup lies that is restored.
+    """
     managed = [name for name in STORES if cluster.spec.store(name).external is None]
     return [
         _policy(cluster, object_name(cluster, "default-deny"), None, [], []),
-        *(_store_policy(cluster, name) for name in managed),
+        *(_store_policy(cluster, name, restoring) for name in managed),
         *(_service_policy(cluster, name) for name in running_services(cluster)),
         _migration_policy(cluster),
         *([_backup_policy(cluster)] if cluster.spec.backup else []),
+        *([_verification_policy(cluster)] if cluster.spec.backup and cluster.spec.backup.verification else []),
+        *([_recovery_policy(cluster, restoring)] if restoring else []),
         *([_edge_policy(cluster)] if cluster.spec.edge.external is None else []),
     ]
 
@@ -116,13 +123,15 @@ def _metrics(*ports: int, reader: Mapping[str, str] = METRICS_READER) -> Rule:
 _DNS: Final[Rule] = {"ports": [*_ports(53, protocol="UDP"), *_ports(53)]}
 
 
-def _store_policy(cluster: ChatCluster, name: str) -> Manifest:
+def _store_policy(cluster: ChatCluster, name: str, restoring: S3 | None) -> Manifest:
     clients = [service for service in running_services(cluster) if name in services.PROFILES[service].stores]
     files = stores.files_in_postgres(cluster)
     if name == postgres.NAME:
         clients += [migrations.COMPONENT, *([objects.NAME] if files else [])]
     if cluster.spec.backup is not None and name in _BACKED_UP:
         clients.append(backup.COMPONENT)
+    if restoring is not None and name in _BACKED_UP:
+        clients.append(RECOVERY)
     ports = stores.client_ports(cluster, name)
     ingress, egress = _from(cluster, clients, *ports), [_DNS]
     several = sizing(cluster)[name].replicas.value > 1
@@ -139,6 +148,7 @@ def _store_policy(cluster: ChatCluster, name: str) -> Manifest:
         # Patroni elects its leader through the API server, whose address no label tells.
         egress.append({"ports": _ports(*_API_SERVER_PORTS)})
         egress += _to_destination(cluster)
+        egress += [_to_s3(restoring)] if restoring else []
     return _policy(cluster, object_name(cluster, name), name, ingress, egress)
 
 
@@ -189,9 +199,24 @@ def _backup_policy(cluster: ChatCluster) -> Manifest:
     return _policy(cluster, object_name(cluster, backup.COMPONENT), backup.COMPONENT, [], egress)
 
 
+def _verification_policy(cluster: ChatCluster) -> Manifest:
+    egress = [_DNS, *_to_destination(cluster)]
+    return _policy(cluster, object_name(cluster, VERIFICATION), VERIFICATION, [], egress)
+
+
+def _recovery_policy(cluster: ChatCluster, restoring: S3) -> Manifest:
+    # Keys of the backup come to the operator through the API server.
+    egress = [_DNS, *(_to_store(cluster, name) for name in _BACKED_UP), {"ports": _ports(*_API_SERVER_PORTS)}]
+    return _policy(cluster, object_name(cluster, RECOVERY), RECOVERY, [], [*egress, _to_s3(restoring)])
+
+
 def _to_destination(cluster: ChatCluster) -> list[Rule]:
+    return [_to_s3(cluster.spec.backup.destination)] if cluster.spec.backup else []
+
+
+def _to_s3(given: S3) -> Rule:
     """Backups lie outside the cluster: only the port is known."""
-    return [{"ports": _ports(cluster.spec.backup.destination.port)}] if cluster.spec.backup else []
+    return {"ports": _ports(given.port)}
 
 
 def _edge_policy(cluster: ChatCluster) -> Manifest:

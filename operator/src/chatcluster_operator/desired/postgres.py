@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import yaml
 
-from chatcluster_operator.api import ChatCluster
-from chatcluster_operator.desired import backup, common, stores
+from chatcluster_operator.api import ChatCluster, RecoveryPhase
+from chatcluster_operator.desired import backup, common, recovery, stores
 from chatcluster_operator.desired.common import manifest, object_name, selector
 from chatcluster_operator.desired.pods import (
     CONFIG_PATH,
@@ -80,7 +80,11 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     chosen = sizing(cluster)[NAME].resources
     several = sizing(cluster)[NAME].replicas.value > 1
     members = members_of(cluster, inputs, NAME)
-    config = {"patroni.yml": _config(cluster, memory_limit_mib(chosen)), "settings.json": _settings(cluster)}
+    restoring = inputs.recovery is not None and inputs.recovery.status.phase is RecoveryPhase.POSTGRES
+    config = {
+        "patroni.yml": _config(cluster, memory_limit_mib(chosen), restoring=restoring),
+        "settings.json": _settings(cluster),
+    }
     secrets = {"secrets.yml": _passwords(inputs), "users.json": _users(cluster, inputs)}
     pod = Pod(
         component=NAME,
@@ -88,7 +92,8 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
         probes=Probes(
             live=http_get("patroni", "/liveness"),
             # Of several, the next is only taken from service when the last one could stand in for it.
-            ready=command("/usr/local/bin/healthcheck") if several else http_get("patroni", "/readiness"),
+            # One that is restored is ready once all of that is done, and it leads.
+            ready=command("/usr/local/bin/healthcheck") if several or restoring else http_get("patroni", "/readiness"),
         ),
         resources=chosen,
         # The secrets are left out: what they say is taken up while PostgreSQL runs.
@@ -97,11 +102,12 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
             # Patroni reads every file of the folder as one configuration.
             (_configuration(name), CONFIG_PATH),
             secrets_volume((name, {"users.json": "users.json", "secrets.yml": "secrets.yml"})),
-            *_backup_secrets(cluster),
+            *(recovery.volumes(inputs) if restoring else _backup_secrets(cluster)),
         ),
         claims=(("data", DATA_PATH),),
         env=(
-            *_backup_env(cluster),
+            # Until it is restored, nothing of it goes to a repository.
+            *(recovery.variables(inputs) if restoring else _backup_env(cluster)),
             env_from_pod("PATRONI_NAME", "metadata.name"),
             env_from_pod("POD_IP", "status.podIP"),
             env("PATRONI_POSTGRESQL_CONNECT_ADDRESS", f"$(POD_IP):{stores.PORTS[NAME]}"),
@@ -213,20 +219,21 @@ def _users(cluster: ChatCluster, inputs: Inputs) -> str:
 def _backup_env(cluster: ChatCluster) -> list[dict[str, Any]]:
     """By which `backups` knows where the write-ahead log and base backups go."""
     spec = cluster.spec.backup
-    return backup.destination_env(cluster, spec, backup.DESTINATION_PATH) if spec else []
+    where = backup.location(cluster, spec) if spec else ""
+    return backup.s3_env(spec.destination, where, backup.DESTINATION_PATH) if spec else []
 
 
 def _backup_secrets(cluster: ChatCluster) -> list[tuple[dict[str, Any], str]]:
     spec = cluster.spec.backup
     if spec is None:
         return []
-    volume, _ = secrets_volume(*backup.destination_files(spec))
+    volume, _ = secrets_volume(*backup.s3_files(spec.destination, spec.encryption))
     return [({**volume, "name": "backup"}, backup.DESTINATION_PATH)]
 
 
-def _archiving(cluster: ChatCluster) -> dict[str, Any]:
+def _archiving(cluster: ChatCluster, *, restoring: bool) -> dict[str, Any]:
     """The write-ahead log goes to the repository as it fills, and once a minute at the least while there are writes."""
-    if cluster.spec.backup is None:
+    if cluster.spec.backup is None or restoring:
         return {}
     return {
         "archive_mode": "on",
@@ -265,7 +272,7 @@ def _settings(cluster: ChatCluster) -> str:
     return json.dumps(settings, indent=2)
 
 
-def _config(cluster: ChatCluster, memory_mib: int) -> str:
+def _config(cluster: ChatCluster, memory_mib: int, *, restoring: bool) -> str:
     """patroni.yml, without what differs between members and without passwords: those are in secrets.yml."""
     config: dict[str, Any] = {
         "scope": object_name(cluster, NAME),
@@ -282,6 +289,7 @@ def _config(cluster: ChatCluster, memory_mib: int) -> str:
         "bootstrap": {
             "initdb": [{"encoding": "UTF8"}, {"locale": "C.UTF-8"}, "data-checksums"],
             "post_init": "/usr/local/bin/roles apply",
+            **(recovery.BOOTSTRAP if restoring else {}),
         },
         "postgresql": {
             "listen": f"0.0.0.0:{stores.PORTS[NAME]}",
@@ -293,7 +301,7 @@ def _config(cluster: ChatCluster, memory_mib: int) -> str:
                 "unix_socket_directories": "/tmp",  # noqa: S108 - the container's own
                 "password_encryption": "scram-sha-256",
                 "log_min_duration_statement": 1000,
-                **_archiving(cluster),
+                **_archiving(cluster, restoring=restoring),
                 # What is kept for a member that is behind or away, in all: beyond that it is made anew.
                 "wal_keep_size": "128MB",
                 "max_slot_wal_keep_size": "1GB",

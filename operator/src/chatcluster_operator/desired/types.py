@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from chatcluster_operator.api import RecoveryStatus
 from chatcluster_operator.desired.credentials import Credentials
 from chatcluster_operator.desired.tls import OwnTls
 
@@ -44,6 +45,29 @@ class BackupRun:
 
 
 @dataclass(frozen=True)
+class VerificationRun:
+    """A backup that is being restored for a test."""
+
+    name: str
+    """Of the ChatBackup."""
+    id: str
+    started: str
+    """When that began, RFC 3339."""
+    image: str
+
+
+@dataclass(frozen=True)
+class RecoveryRun:
+    """A restore that is under way."""
+
+    status: RecoveryStatus
+    """What is restored, and how far it is."""
+    image: str
+    filling: bool = False
+    """Whether the stores are ready for messages and files."""
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What the manifests need beyond the ChatCluster itself."""
 
@@ -73,6 +97,10 @@ class Inputs:
 
     backup: BackupRun | None = None
     """The backup that is being made; None: none is."""
+    verification: VerificationRun | None = None
+    """The backup that is being restored for a test; None: none is."""
+    recovery: RecoveryRun | None = None
+    """The restore under way, before which nobody is let in; None: none is."""
 
     def credentials_of(self, service: str) -> Credentials:
         """The generated values as that service uses them."""

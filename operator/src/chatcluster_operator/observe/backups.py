@@ -24,6 +24,10 @@ class Backups:
         """All of one ChatCluster."""
         return list(self._by_owner.get(owner, {}).values())
 
+    def named(self, namespace: str, name: str) -> ChatBackup | None:
+        """One by its own name."""
+        return self._known.get((namespace, name))
+
     def owners(self) -> list[Owner]:
         """The ChatClusters that any ChatBackup names, whether they are there or not."""
         return list(self._by_owner)

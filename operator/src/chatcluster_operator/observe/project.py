@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from chatcluster_operator.api import FIELD_MANAGER, LABEL_COMPONENT, LABEL_INSTANCE
 from chatcluster_operator.api.backup import time_or_nothing
-from chatcluster_operator.api.constants import BACKUP, NOT_ARCHIVED_SINCE, RECOVERY
+from chatcluster_operator.api.constants import BACKUP, NOT_ARCHIVED_SINCE, RECOVERY, VERIFICATION
 from chatcluster_operator.decide import Child, Pod, Workload
 from chatcluster_operator.decide.snapshot import Job, digest
 from chatcluster_operator.desired import migrations
@@ -16,6 +16,7 @@ from chatcluster_operator.desired.pods import CHECKSUM, RESTARTED_AT
 _IMAGE_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _CONFIGURATION_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 _RESTARTS: Final = 3
+_OF_STEPS: Final = frozenset({BACKUP, RECOVERY, VERIFICATION})
 
 
 def owner_of(body: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -116,7 +117,7 @@ def pod_of(body: Mapping[str, Any]) -> Pod:
         message=message,
         ending="deletionTimestamp" in metadata,
         archiving=time_or_nothing(metadata.get("annotations", {}).get(NOT_ARCHIVED_SINCE, "")),
-        steps=_steps(body) if metadata.get("labels", {}).get(LABEL_COMPONENT) in {BACKUP, RECOVERY} else (),
+        steps=_steps(body) if metadata.get("labels", {}).get(LABEL_COMPONENT) in _OF_STEPS else (),
     )
 
 

@@ -12,11 +12,13 @@ from chatcluster_operator.api import ChatCluster, Operation, Rotated, Rotation
 from chatcluster_operator.decide import Failure, Key, Missing, Wait, Work
 from chatcluster_operator.decide.backups import Course, holds_up
 from chatcluster_operator.decide.certificates import CertificateFacts
+from chatcluster_operator.decide.protection import Protection
+from chatcluster_operator.decide.recovery import Restoration
 from chatcluster_operator.decide.restart import Restarts
 from chatcluster_operator.decide.volumes import Growth
 from chatcluster_operator.desired import Inputs, Reference, credentials_name, required
 from chatcluster_operator.observe import Observer, Owner, References
-from chatcluster_operator.reconcile import backups
+from chatcluster_operator.reconcile import backups, recovery
 from chatcluster_operator.reconcile.certificates import Keeper, Kept
 from chatcluster_operator.reconcile.credentials import Vault
 from chatcluster_operator.reconcile.members import Members, Membership
@@ -59,6 +61,10 @@ class Gathered:
     """Volumes of the stores that are made, by store."""
     backups: Course = field(default_factory=Course)
     """Backups, as they go on."""
+    protection: Protection | None = None
+    """How well it is backed up; None: no backups are asked for."""
+    recovery: Restoration = field(default_factory=Restoration)
+    """The restore that it begins with."""
     due: int | None = None
     """When to look again at the latest, Unix seconds."""
 
@@ -98,11 +104,15 @@ class Gatherer:
         nothing = _nothing(cluster, references, kept, held.failure)
         if held.credentials is None:
             return nothing
+        restore = await recovery.look(cluster, self._observer, self._owner, held, snapshot, now=now)
+        if restore.course.under_way and restore.course.status is None:
+            # It does not begin, and until it does nothing may be there.
+            return replace(nothing, recovery=restore.course)
         membership = await self._members.look(cluster, held.credentials, snapshot, now=now)
         growths = await self._volumes.look(cluster, snapshot, now=now)
         bare = Inputs(
             images={},
-            credentials=held.credentials,
+            credentials=restore.credentials(held.credentials),
             digests=references.digests,
             volumes={name: growth.template for name, growth in growths.items()},
             members=membership.replicas,
@@ -120,9 +130,9 @@ class Gatherer:
         waits = {Work.UPGRADE: chosen.wait, Work.ROTATION: turned.wait, Work.RESTART: restarts.wait}
         situated = standing(cluster, snapshot, upgrading=chosen.operation, rotating=turned.rotation, now=now)
         known = self._observer.catalogue.get(chosen.release or "", {})
-        backed_up, run, again = backups.look(cluster, kept_backups, snapshot, situated, known, now=now)
+        backed_up = backups.look(cluster, kept_backups, snapshot, situated, known, now=now)
         times = (
-            backed_up.due,
+            backed_up.course.due,
             kept.due,
             chosen.due,
             membership.due,
@@ -130,11 +140,15 @@ class Gatherer:
             *(wait.until for wait in waits.values() if wait),
         )
         return Gathered(
-            replace(turned.inputs, restarts=restarts.stamps, backup=run),
+            restore.inputs(
+                replace(
+                    turned.inputs, restarts=restarts.stamps, backup=backed_up.run, verification=backed_up.verification
+                )
+            ),
             chosen.release,
             references.missing,
             guarded={Key("Secret", credentials_name(cluster)): held.version},
-            retry=chosen.retry(now) | again,
+            retry=chosen.retry(now) | backed_up.again,
             operation=chosen.operation,
             restarts=restarts,
             rotation=turned.rotation,
@@ -143,7 +157,9 @@ class Gatherer:
             certificate=kept.facts,
             membership=membership,
             growths=growths,
-            backups=backed_up,
+            backups=backed_up.course,
+            protection=backed_up.protection,
+            recovery=restore.course,
             due=min((at for at in times if at is not None), default=None),
         )
 
@@ -167,6 +183,7 @@ def _nothing(cluster: ChatCluster, references: References, kept: Kept, failure: 
     """Nothing can be made; what goes on stays as the status has it."""
     operation = cluster.status.get("operation")
     rotation, rotated = noted(cluster)
+    restore = recovery.noted(cluster)
     return Gathered(
         None,
         None,
@@ -176,4 +193,5 @@ def _nothing(cluster: ChatCluster, references: References, kept: Kept, failure: 
         rotation=rotation,
         rotated=rotated,
         certificate=kept.facts,
+        recovery=Restoration(restore),
     )

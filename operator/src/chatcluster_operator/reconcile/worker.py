@@ -35,6 +35,7 @@ from chatcluster_operator.decide import (
     report,
 )
 from chatcluster_operator.decide.plan import Wanted, key_of, outlines
+from chatcluster_operator.decide.protection import Protection
 from chatcluster_operator.desired import Inputs, Manifest, components, credentials_name, manifests, public_url
 from chatcluster_operator.kube import KINDS, ApiError, Object
 from chatcluster_operator.kube.client import CONNECTION_ERRORS
@@ -141,6 +142,7 @@ class Worker:
         self._applied.clear()
         self._recalled = False
         self._settled_until = 0.0
+        self._measure(None)
 
     async def run(self) -> None:
         """Look, and wait, until the ChatCluster is gone."""
@@ -151,6 +153,7 @@ class Worker:
             self._sockets.close()
             self._room.close()
             self._members.close()
+            self._measure(None)
 
     async def _watch_over(self) -> None:
         await self._observer.wait_synced()
@@ -264,6 +267,7 @@ class Worker:
         failed = {} if cluster.spec.paused else await self._members.carry_out(cluster, gathered.membership)
         await backups.carry_out(self._backups, self._observer, self._owner, cluster, gathered.backups)
         refused = {} if cluster.spec.paused else await self._volumes.carry_out(self._actor, gathered.growths)
+        self._measure(gathered.protection)
         failures = (*gathered.failures, *outcome.failures)
         after = self._observer.snapshot(self._owner, applied=self._applied, missing=gathered.missing)
         facts = Facts(
@@ -287,6 +291,8 @@ class Worker:
             orders_failed=failed,
             growths=gathered.growths,
             growths_refused=refused,
+            protection=gathered.protection,
+            recovery=gathered.recovery,
             url=public_url(cluster),
             now=_now(),
         )
@@ -298,6 +304,13 @@ class Worker:
         if not await self._report(cluster.status, status, extra):
             return Result.GONE
         return _result(gathered, intent, failures)
+
+    def _measure(self, protection: Protection | None) -> None:
+        """Tell the age of the newest backup, while this replica leads and there is one."""
+        if protection is not None and protection.newest is not None:
+            metrics.NEWEST_BACKUP.labels(*self._owner).set(protection.newest)
+        else:
+            metrics.NEWEST_BACKUP.remove(*self._owner)
 
     def _remember(self, outcome: Outcome) -> None:
         self._applied |= outcome.applied
@@ -383,6 +396,8 @@ def _result(gathered: Gathered, intent: Plan, failures: tuple[Failure, ...]) -> 
         return Result.FAILED
     if gathered.missing or intent.taken or "NameTaken" in reasons:
         return Result.BLOCKED
+    if gathered.recovery.under_way:
+        return Result.UNDER_WAY
     if reasons or intent.leaving or any(course.busy for course in gathered.membership.courses.values()):
         return Result.UNDER_WAY
     moving = gathered.operation is not None and gathered.operation.phase is not OperationPhase.ROLLED_BACK

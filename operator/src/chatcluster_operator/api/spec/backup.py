@@ -88,6 +88,13 @@ class KeepBackups(Model):
         return self
 
 
+class Verification(Model):
+    """The newest backup restored for a test, apart from all that runs."""
+
+    schedule: Cron
+    """When, as five fields of cron, in the time zone of the backups; `0 12 * * 0` is each Sunday at noon."""
+
+
 class Backup(Model):
     """Backups of all stores together, each bound to one moment. See docs/backup.md."""
 
@@ -104,4 +111,7 @@ class Backup(Model):
     retention: KeepBackups | None = None
     """Which stay; what is older is removed after the next backup that succeeds. Left out: all."""
     timeout_minutes: Annotated[int, Field(ge=10, le=10_080)] = 1440
-    """How long one may take before it is given up."""
+    """How long one may take before it is given up, and how long a verification."""
+    verification: Verification | None = None
+    """When the newest one is restored for a test: all of it is read, PostgreSQL started from it, and every table
+    checked. Left out: never."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from chatcluster_operator.decide.conditions.applied import applied
 from chatcluster_operator.decide.conditions.autoscaling import autoscaling
+from chatcluster_operator.decide.conditions.backups import backed_up
 from chatcluster_operator.decide.conditions.certificate import certificate_ready
 from chatcluster_operator.decide.conditions.configuration import configuration
 from chatcluster_operator.decide.conditions.hibernation import hibernated
@@ -18,6 +19,7 @@ from chatcluster_operator.decide.conditions.progress import progressing
 from chatcluster_operator.decide.conditions.readiness import edge_ready, ready, services_ready, stores_ready
 from chatcluster_operator.decide.conditions.redundancy import redundancy
 from chatcluster_operator.decide.conditions.restarting import restarting
+from chatcluster_operator.decide.conditions.restored import restored
 from chatcluster_operator.decide.conditions.rotating import rotating
 from chatcluster_operator.decide.conditions.schema import schema
 from chatcluster_operator.decide.conditions.upgrading import upgrading
@@ -30,6 +32,7 @@ Aspect = Callable[[Facts], Verdict | None]
 PARTS: Final[Mapping[str, Aspect]] = {
     "ConfigurationValid": configuration,
     "Applied": applied,
+    "Restored": restored,
     "StoresReady": stores_ready,
     "ServicesReady": services_ready,
     "EdgeReady": edge_ready,
@@ -45,6 +48,7 @@ STATES: Final[Mapping[str, Aspect]] = {
     "StoresRedundant": redundancy,
     "VolumesSized": volumes_sized,
     "VolumesHaveRoom": volumes_have_room,
+    "BackedUp": backed_up,
     "Paused": paused,
     "Hibernated": hibernated,
     "ScalesOnSockets": autoscaling,

@@ -10,6 +10,8 @@ def progressing(facts: Facts) -> Verdict:
     if facts.cluster.spec.hibernated:
         left = sorted({pod.component for pod in facts.snapshot.pods.values()})
         return _under_way("Hibernating", f"Waiting for the end of {', '.join(left)}.") if left else _settled()
+    if facts.recovery.wait is not None:
+        return _under_way(facts.recovery.wait.reason, f"Restoring: {facts.recovery.wait.message}.")
     change = upgrading(facts)
     if change.holds:
         return _under_way(change.reason, change.message)

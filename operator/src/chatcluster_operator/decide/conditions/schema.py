@@ -2,11 +2,18 @@
 
 from chatcluster_operator.decide.facts import Facts
 from chatcluster_operator.decide.verdict import Verdict, join
+from chatcluster_operator.desired import migrations
+from chatcluster_operator.desired.common import object_name
 
 
 def schema(facts: Facts) -> Verdict:
     """SchemaMigrated."""
-    jobs = {key.name: child.job for key, child in sorted(facts.snapshot.children.items()) if child.job is not None}
+    begins = tuple(object_name(facts.cluster, service, "db") for service in migrations.services(facts.cluster))
+    jobs = {
+        key.name: child.job
+        for key, child in sorted(facts.snapshot.children.items())
+        if child.job is not None and key.name.startswith(begins)
+    }
     if facts.cluster.spec.hibernated:
         return Verdict("SchemaMigrated", False, "Hibernated", "Asleep; looked at again when it wakes.")
     if not jobs:
