@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chatcluster_operator.kube import KINDS
 from chatcluster_operator.kube.kinds import CHATBACKUP
 from chatcluster_testing.control_plane import until
 
@@ -49,3 +50,54 @@ def test_one_that_runs_without_its_chatcluster_has_failed(room: Any) -> None:
     started = {"phase": "Running", "id": "20261123T120000Z-0a1b2c3d", "started": "2026-11-23T12:00:00Z"}
     room.api.merge(f"{CHATBACKUP.path(room.namespace, 'late')}/status", {"status": started})
     until(lambda: status(room, "late")["phase"] == "Failed", "it to be given up")
+
+
+SECRETS: Object = {"destination": {"access_key": "a", "secret_key": "b"}, "passphrase": {"passphrase": "c" * 32}}
+BACKUP: Object = {
+    "destination": {"endpoint": "https://s3.example.com", "bucket": "chat-backups", "secretName": "destination"},
+    "encryption": {"secretName": "passphrase"},
+}
+
+
+def whole(uid: str) -> Object:
+    """The status of a backup of this ChatCluster that came to a good end."""
+    return {
+        "phase": "Completed",
+        "id": "20261123T030000Z-0a1b2c3d",
+        "location": f"s3://chat-backups/chat/demo/{uid}",
+        "started": "2026-11-23T03:00:00Z",
+        "completed": "2026-11-23T03:05:00Z",
+        "moment": "2026-11-23T03:01:00Z",
+        "bytes": 7,
+    }
+
+
+def test_whether_it_is_backed_up_is_a_condition_and_its_age_a_metric(room: Any, operator: Any) -> None:
+    name = "chatcluster_operator_newest_backup_timestamp_seconds"
+    for secret, values in SECRETS.items():
+        room.api.create(KINDS["Secret"].path(room.namespace), {"metadata": {"name": secret}, "stringData": values})
+    room.create()
+    until(room.settled, "everything applied", 60)
+    assert room.condition("BackedUp") == {}, "nobody asked for backups"
+    room.change({"spec": {"backup": BACKUP}})
+    until(lambda: room.condition("BackedUp").get("reason") == "NoBackupYet", "the condition", 60)
+    ask(room, "of-this")
+    until(lambda: reason(room, "of-this"), "it to be seen", 60)
+    uid = room.get()["metadata"]["uid"]
+    room.api.merge(f"{CHATBACKUP.path(room.namespace, 'of-this')}/status", {"status": whole(uid)})
+    until(lambda: room.condition("BackedUp").get("status") == "True", "the condition to hold", 60)
+    until(lambda: operator.metric(name, namespace=room.namespace) == 1_795_402_860, "the metric", 30)
+
+    room.change({"spec": {"backup": {**BACKUP, "verification": {"schedule": "0 0 1 1 *"}}}})
+    jobs = KINDS["Job"].path(room.namespace)
+
+    def verifying() -> list[str]:
+        return [item["metadata"]["name"] for item in room.api.items(jobs) if "verif" in item["metadata"]["name"]]
+
+    until(verifying, "its Job", 60)
+    assert "ended" not in status(room, "of-this")["verification"]
+    room.change({"spec": {"backup": {"verification": None}}})
+    until(lambda: not verifying(), "the Job to go", 60)
+    assert "ended" in status(room, "of-this")["verification"]
+    room.delete()
+    until(lambda: operator.metric(name, namespace=room.namespace) == 0, "the metric to go", 30)

@@ -23,21 +23,30 @@ _NO_FILES: Final = 4
 
 def chatclusters(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of ChatClusters in the namespace that begin like this; none when the cluster does not answer at once."""
+    return _beginning_like(ctx, incomplete, "CHATCLUSTER")
+
+
+def chatbackups(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The same of ChatBackups."""
+    return _beginning_like(ctx, incomplete, "CHATBACKUP")
+
+
+def _beginning_like(ctx: typer.Context, incomplete: str, kind: str) -> list[str]:
     given = {name: value for name, value in ctx.params.items() if name in {"namespace", "context", "kubeconfig"}}
     try:
-        return [name for name in asyncio.run(_names(**given)) if name.startswith(incomplete)]
+        return [name for name in asyncio.run(_names(kind, **given)) if name.startswith(incomplete)]
     except Exception:
         return []
 
 
-async def _names(**given: str | None) -> list[str]:
+async def _names(kind: str, **given: str | None) -> list[str]:
     from chatcluster_operator.cli.options import Options  # noqa: PLC0415 - it needs this module
     from chatcluster_operator.cli.screen import Screen  # noqa: PLC0415
     from chatcluster_operator.cli.session import connect  # noqa: PLC0415 - takes as long as all the rest
-    from chatcluster_operator.kube import CHATCLUSTER  # noqa: PLC0415
+    from chatcluster_operator.kube import kinds  # noqa: PLC0415
 
     async with asyncio.timeout(PATIENCE), connect(Options(**given), Screen()) as session:  # type: ignore[arg-type]
-        return [item["metadata"]["name"] for item in await session.items(CHATCLUSTER, session.namespace)]
+        return [item["metadata"]["name"] for item in await session.items(getattr(kinds, kind), session.namespace)]
 
 
 def propose(app: Callable[..., object], words: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatcluster_operator.cli.commands import command
-from chatcluster_operator.cli.completion import propose
+from chatcluster_operator.cli.completion import chatbackups, chatclusters, propose
 from chatcluster_operator.cli.options import (
     Components,
     LogSource,
@@ -305,6 +305,122 @@ async def rebuild(
     from chatcluster_operator.cli import members
 
     await members.ask(session, name, "rebuild", store, member, yes=yes, wait=wait, within=within)
+
+
+@command(app, shows=True)
+async def backup(
+    session: "Session",
+    name: Name = None,
+    *,
+    comment: Annotated[str | None, typer.Option("--comment", help="Why it is made, for people.")] = None,
+    wait: Wait = True,
+    within: Timeout = 7200,
+) -> None:
+    """Back a ChatCluster up now. Where spec.backup says, apart from any schedule.
+
+    \b
+    Examples:
+      kubectl chat backup
+      kubectl chat backup demo --comment "before the move" --no-wait
+    """
+    from chatcluster_operator.cli import backups
+
+    await backups.make(session, name, comment, wait=wait, within=within)
+
+
+@command(app, shows=True)
+async def backups(
+    session: "Session",
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME", show_default=False, help="Of this ChatCluster alone.", autocompletion=chatclusters
+        ),
+    ] = None,
+) -> None:
+    """List backups. Those of ChatClusters that are gone too.
+
+    \b
+    Examples:
+      kubectl chat backups
+      kubectl chat backups demo -o json | jq '.[] | select(.phase == "Completed") | .moment'
+    """
+    from chatcluster_operator.cli import backups
+
+    await backups.show(session, name)
+
+
+@command(app, shows=True)
+async def restore(
+    session: "Session",
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FROM",
+            show_default=False,
+            help="A ChatBackup, or where backups lie: s3://bucket/folder.",
+            autocompletion=chatbackups,
+        ),
+    ],
+    *,
+    name: Annotated[str | None, typer.Option("--as", help="What the new ChatCluster is called.")] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "--file",
+            "-f",
+            help="A file with the new ChatCluster; - is standard input. Default: sizes and "
+            "settings are the operator's own.",
+        ),
+    ] = None,
+    release: Annotated[str | None, typer.Option("--release", help="What is to run. Default: what ran then.")] = None,
+    target_time: Annotated[
+        str | None,
+        typer.Option("--target-time", help="Accounts as they were at this later time, such as 2026-11-23T04:25:49Z."),
+    ] = None,
+    endpoint: Annotated[str | None, typer.Option("--endpoint", help="With s3://: address, https://….")] = None,
+    region: Annotated[str | None, typer.Option("--region", help="With s3://: region.")] = None,
+    secret: Annotated[
+        str | None, typer.Option("--secret", help="With s3://: Secret with access_key and secret_key.")
+    ] = None,
+    passphrase: Annotated[
+        str | None, typer.Option("--passphrase-secret", help="With s3://: Secret with passphrase.")
+    ] = None,
+    private_authority: Annotated[
+        bool, typer.Option("--private-authority", help="With s3://: its certificate is signed by ca.crt in the Secret.")
+    ] = False,
+    backup_id: Annotated[
+        str | None, typer.Option("--backup-id", help="With s3://: which backup. Default: the newest.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the ChatCluster that would be made.")] = False,
+    wait: Wait = True,
+    within: Timeout = 7200,
+) -> None:
+    """Make a ChatCluster from a backup. It is a new one; what runs is left as it is.
+
+    \b
+    Examples:
+      kubectl chat restore demo-202611230300 --as demo-again
+      kubectl chat restore demo-202611230300 -f chat.yaml --dry-run
+      kubectl chat restore s3://chat-backups/chat/demo/5f1c… --as demo --release 0.1.0 \\
+        --endpoint https://s3.example.com --secret backup-s3 --passphrase-secret backup-passphrase
+    """
+    from chatcluster_operator.cli import restore
+
+    wanted = restore.Wanted(
+        source=source,
+        name=name,
+        file=file,
+        release=release,
+        target_time=target_time,
+        backup_id=backup_id,
+        endpoint=endpoint,
+        region=region,
+        secret=secret,
+        passphrase=passphrase,
+        private_authority=private_authority,
+    )
+    await restore.run(session, wanted, dry_run=dry_run, wait=wait, within=within)
 
 
 @command(app, shows=True, connects=False)

@@ -16,7 +16,19 @@ from chatcluster_operator.cli.main import app
 from chatcluster_operator.cli.screen import Screen
 
 NAMES = [command.name or "" for command in app.registered_commands]
-SHOWING = {"status", "plan", "capacity", "doctor", "version", "switchover", "failover", "rebuild"}
+SHOWING = {
+    "status",
+    "plan",
+    "capacity",
+    "doctor",
+    "version",
+    "switchover",
+    "failover",
+    "rebuild",
+    "backup",
+    "backups",
+    "restore",
+}
 
 
 def help_of(name: str) -> str:
