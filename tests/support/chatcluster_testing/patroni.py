@@ -64,10 +64,16 @@ class Member:
             argv, check=False, cwd=self.folder, env=self.env, timeout=wait, text=True, capture_output=True
         )
 
+    @property
+    def several(self) -> bool:
+        """Whether its pod is one of several, which have a guard and hand over before they go."""
+        return "CHAT_MEMBERS" in self.env
+
     def spawn(self) -> None:
-        """Start its main container; the guard's too where it does not run yet."""
+        """Start its main container; the guard's too where it has one that does not run yet."""
         with contextlib.suppress(AssertionError):
-            self._guard.spawn()
+            if self.several:
+                self._guard.spawn()
         self._main.spawn()
 
     @property
@@ -85,8 +91,9 @@ class Member:
 
     def stop(self) -> None:
         """What the kubelet does when the pod is to go: the hook first, then SIGTERM."""
-        done = self.run("member", "handover")
-        assert done.returncode == 0, done.stderr
+        if self.several:
+            done = self.run("member", "handover")
+            assert done.returncode == 0, done.stderr
         self._main.stop(timeout=60)
 
     def hang(self, number: signal.Signals) -> None:
@@ -143,6 +150,18 @@ class Members:
     def __post_init__(self) -> None:
         namespace = self.cluster.namespace
         self.path = f"/api/v1/namespaces/{namespace}"
+        replicas = self._make()
+        token = self.plane.service_account_token(namespace, self.name)
+        self._kubeconfig = shutil.copy(self.plane.kubeconfig("patroni", token), self.folder)
+        account = self.folder / "account"
+        account.mkdir()
+        shutil.copy(self.plane.ca, account / "ca.crt")
+        (account / "token").write_text(token)
+        for ordinal in range(replicas):
+            self.members.append(self._member(f"{self.name}-{ordinal}"))
+
+    def _make(self) -> int:
+        """What the operator makes, on the API server; gives how many members there should be."""
         found = postgres.manifests(self.cluster, self.inputs)
         [stateful_set] = [item for item in found if item["kind"] == "StatefulSet"]
         self._template = stateful_set["spec"]["template"]
@@ -150,18 +169,28 @@ class Members:
             if item["kind"] in _MADE:
                 item["metadata"].pop("ownerReferences", None)
                 group = "/api/v1" if item["apiVersion"] == "v1" else f"/apis/{item['apiVersion']}"
-                self.plane.api.create(f"{group}/namespaces/{namespace}/{item['kind'].lower()}s", item)
+                kind, name = f"{item['kind'].lower()}s", item["metadata"]["name"]
+                self.plane.api.apply(f"{group}/namespaces/{self.cluster.namespace}/{kind}/{name}", item)
         kinds = ("ConfigMap", "Secret")
         config, secret = (next(item for item in found if item["kind"] == kind and "data" in item) for kind in kinds)
         self._files = config["data"] | {name: base64.b64decode(text).decode() for name, text in secret["data"].items()}
-        token = self.plane.service_account_token(namespace, self.name)
-        self._kubeconfig = shutil.copy(self.plane.kubeconfig("patroni", token), self.folder)
-        account = self.folder / "account"
-        account.mkdir()
-        shutil.copy(self.plane.ca, account / "ca.crt")
-        (account / "token").write_text(token)
-        for ordinal in range(stateful_set["spec"]["replicas"]):
+        return stateful_set["spec"]["replicas"]
+
+    def grow(self, cluster: ChatCluster) -> None:
+        """What the operator and Kubernetes do when there are to be more: new ones begin, then those that there were are
+        replaced, the last first, each once all others are ready."""
+        self.cluster = cluster
+        before = list(self.members)
+        for ordinal in range(len(before), self._make()):
             self.members.append(self._member(f"{self.name}-{ordinal}"))
+            self.members[-1].spawn()
+        self.settle()
+        for member in reversed(before):
+            member.stop()
+            self._write_files(member.folder, member.port, member.rest_port)
+            member.env.update(self._pod_env())
+            member.spawn()
+            self.settle()
 
     @property
     def name(self) -> str:
@@ -190,14 +219,7 @@ class Members:
         }.items():
             (folder / "bin" / command).symlink_to(SCRIPTS / script)
         (folder / "entrypoint").symlink_to(SCRIPTS / "entrypoint")
-        user = "nobody" if os.geteuid() == 0 else ""
-        config = self._config(folder, port, rest_port, user or os.environ.get("USER", ""))
-        for file, text in (self._files | {"patroni.yml": config}).items():
-            (folder / "config" / file).write_text(text)
-        if user:
-            for path in (folder, *folder.rglob("*")):
-                if not path.is_symlink():
-                    shutil.chown(path, user)
+        self._write_files(folder, port, rest_port)
         env = {
             **store_env(folder / "bin", Path(sys.executable).parent),
             "PATRONI_NAME": name,
@@ -212,12 +234,27 @@ class Members:
             "CHAT_DATA_DIR": str(folder / "data"),
             "CHAT_RUN_DIR": str(folder / "run"),
             "CHAT_POSTGRES_DATA": str(folder / "data/pgdata"),
-            "CHAT_MEMBERS": "3",
+            **self._pod_env(),
             "CHAT_PATRONI_PORT": str(rest_port),
             "CHAT_POSTGRES_PORT": str(port),
             "CHAT_POSTGRES_LOCAL": f"host={folder / 'run'} port={port} dbname=postgres user=postgres",
         }
-        return Member(name, folder, env, port, rest_port, _as(user))
+        return Member(name, folder, env, port, rest_port, _as(_USER))
+
+    def _pod_env(self) -> dict[str, str]:
+        """How many members the pod's template says that there are; nothing of one alone."""
+        given = self._template["spec"]["containers"][0]["env"]
+        return {item["name"]: item["value"] for item in given if item["name"] == "CHAT_MEMBERS"}
+
+    def _write_files(self, folder: Path, port: int, rest_port: int) -> None:
+        """A member's configuration and secrets, as they would be mounted."""
+        config = self._config(folder, port, rest_port, _USER or os.environ.get("USER", ""))
+        for file, text in (self._files | {"patroni.yml": config}).items():
+            (folder / "config" / file).write_text(text)
+        if _USER:
+            for path in (folder, *(folder / "config").iterdir(), *folder.iterdir()):
+                if not path.is_symlink():
+                    shutil.chown(path, _USER)
 
     def _config(self, folder: Path, port: int, rest_port: int, user: str) -> str:
         """The operator's, where this machine's folders, ports and user are."""
@@ -352,6 +389,8 @@ def execute(connection: Any, statement: str, seconds: float = 3.0) -> None:
             timer.cancel()
 
 
+_USER = "nobody" if os.geteuid() == 0 else ""
+"""As whom members run; empty: as whoever runs the tests."""
 _MADE = frozenset({"ConfigMap", "ServiceAccount", "Role", "RoleBinding", "Secret"})
 
 
