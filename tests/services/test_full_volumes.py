@@ -19,17 +19,22 @@ from pathlib import Path
 
 import pytest
 import urllib3
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from minio import Minio
 from minio.error import MinioException
+from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
 from chatcluster_common.errors import store_away
+from chatcluster_common.events import MESSAGES_TOPIC, KafkaSettings, connection
 from chatcluster_operator.api import ChatCluster
 from chatcluster_operator.desired import Inputs, generate, stores
+from chatcluster_operator.desired import kafka as kafka_manifests
 from chatcluster_operator.desired import redis as redis_manifests
 from chatcluster_testing.control_plane import running, until
 from chatcluster_testing.full_volume import Volume, told, volume
+from chatcluster_testing.kafka_cluster import KafkaCluster, kafka_cluster
 from chatcluster_testing.patroni import Members, Writer
 from chatcluster_testing.process import Program, accepts, find_program, free_port, store_env
 from chatcluster_testing.redis import redis_server
@@ -39,6 +44,8 @@ STORES = Path(__file__).parents[2] / "stores"
 CLUSTER = ChatCluster.from_body(body(MINIMAL))
 SIZE, GROWN = 600, 900
 """MiB."""
+FILE = 64 * 1024
+"""Bytes."""
 
 
 @pytest.fixture
@@ -279,24 +286,30 @@ async def test_object_store(disk: Volume, folder: Path) -> None:
             "CHAT_DATA_DIR": str(disk.path),
             "CHAT_VOLUME_PORT": str(told_at),
             "CHAT_VOLUME_SIZE_MB": "64",
-            "CHAT_RESERVE_MB": "64",
+            "CHAT_RESERVE_MB": "16",
             "TMPDIR": str(folder),
         }
     )
-    ready = (folder / "bucket-ready").exists
-    program = Program("weed", [str(STORES / "seaweedfs/entrypoint")], folder, ready, env=env, timeout=150)
+    program = Program(
+        "weed",
+        [str(STORES / "seaweedfs/entrypoint")],
+        folder,
+        lambda: (folder / "bucket-ready").exists() and accepts(ports["S3"]),
+        env=env,
+        timeout=150,
+    )
     http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=2, read=10), retries=False)
     address = f"127.0.0.1:{ports['S3']}"
     client = Minio(address, "file", "object-store-password", secure=False, region=stores.REGION, http_client=http)
 
     def put(number: int) -> None:
-        client.put_object(stores.BUCKET, str(number), io.BytesIO(secrets.token_bytes(4096)), 4096)
+        client.put_object(stores.BUCKET, str(number), io.BytesIO(secrets.token_bytes(FILE)), FILE)
 
     def get() -> set[int]:
         found = {str(item.object_name) for item in client.list_objects(stores.BUCKET)}
         for name in sorted(found)[:: max(1, len(found) // 20)]:
             answer = client.get_object(stores.BUCKET, name)
-            assert len(answer.read()) == 4096
+            assert len(answer.read()) == FILE
             answer.release_conn()
         return {int(name) for name in found}
 
@@ -306,6 +319,72 @@ async def test_object_store(disk: Volume, folder: Path) -> None:
         await fill_and_grow(disk, program, numbers, lambda: asyncio.to_thread(get), port=told_at)
     finally:
         program.kill()
+
+
+async def test_kafka(inputs: Inputs) -> None:
+    """It ends when it cannot write, and nobody waits for it: what is to be told waits in the message store."""
+    made = kafka_manifests.manifests(CLUSTER, inputs)
+    [config] = [item["data"] for item in made if item["kind"] == "ConfigMap"]
+    [secret] = [item["data"] for item in made if item["kind"] == "Secret"]
+    users = base64.b64decode(secret["users.properties"]).decode()
+    password = stores.access(CLUSTER, inputs, "kafka", "message").secrets["chat_kafka_password"]
+    with kafka_cluster(config, users, password) as cluster:
+        cluster.wish(topics={MESSAGES_TOPIC: 1})
+        node = cluster.program(0)
+        with volume(cluster.data(0), SIZE) as disk:
+            # What the image's entry does around the node itself.
+            entry = 'volume keep & volume await && exec "$@"'
+            node.argv = ["bash", "-c", entry, "entry", *node.argv]
+            node.env = {**node.env, **store_env(), "CHAT_DATA_DIR": str(disk.path), "CHAT_RESERVE_MB": "0"}
+            try:
+                await asyncio.to_thread(cluster.start, 0)
+                await _kafka_fills_and_grows(disk, cluster)
+            finally:
+                node.kill()
+
+
+async def _kafka_fills_and_grows(disk: Volume, cluster: KafkaCluster) -> None:
+    settings = KafkaSettings.model_construct(
+        kafka_bootstrap=cluster.bootstrap.partition(",")[0],
+        kafka_username="message",
+        kafka_password=SecretStr(cluster.password),
+    )
+    node = cluster.nodes[0]
+    producer = AIOKafkaProducer(**connection(settings), acks="all")
+    await producer.start()
+    try:
+        text = secrets.token_bytes(200_000)
+        numbers = Numbers(lambda n: producer.send_and_wait(MESSAGES_TOPIC, text, key=str(n).encode()), lambda _: True)
+        await numbers.go_on()
+        await asyncio.to_thread(disk.fill)
+        await numbers.until_refused()
+        if not node.running:
+            node.kill()
+            node.spawn()
+            await asyncio.to_thread(until, lambda: "has to grow before" in node.log, "it to wait for room")
+        disk.grow(GROWN)
+        await asyncio.to_thread(cluster.until_ready, 0)
+        await numbers.go_on()
+        assert {int(key) for key in await _keys(settings, len(numbers.acknowledged))} >= numbers.acknowledged
+    except Exception as error:
+        error.add_note(cluster.report()[-6000:])
+        raise
+    finally:
+        await producer.stop()
+
+
+async def _keys(settings: KafkaSettings, least: int) -> set[bytes]:
+    """Keys of everything that is there, so many at the least."""
+    consumer = AIOKafkaConsumer(MESSAGES_TOPIC, **connection(settings), auto_offset_reset="earliest")
+    await consumer.start()
+    found: set[bytes] = set()
+    try:
+        async with asyncio.timeout(60):
+            while len(found) < least:
+                found.add((await consumer.getone()).key or b"")
+    finally:
+        await consumer.stop()
+    return found
 
 
 def _port_pair() -> int:

@@ -274,7 +274,7 @@ async def test_kafka(mounted: Any) -> None:
 
 async def test_object_store(mounted: Any, tmp_path: Path) -> None:
     found = mounted(objects)
-    named = dict(zip(("S3", "MASTER", "VOLUME", "FILER"), free_port_pairs(4), strict=True))
+    named = dict(zip(("S3", "MASTER", "STORAGE", "FILER"), free_port_pairs(4), strict=True))
     (tmp_path / "data").mkdir()
     weed = find_program("weed", str(Path(sys.executable).parent))
     env = {f"CHAT_{name}_PORT": str(port) for name, port in named.items()} | {
