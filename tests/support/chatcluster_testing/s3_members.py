@@ -116,7 +116,7 @@ def running_members(
         (mounted / name).write_text(text)
     weed = find_program("weed", str(Path(sys.executable).parent))
     hosts = [f"127.0.1.{number}" for number in (1, 2, 3)]
-    ports = [{name: _port_pair() for name in ("S3", "MASTER", "VOLUME", "FILER")} for _ in hosts]
+    ports = [{name: _port_pair() for name in ("S3", "MASTER", "STORAGE", "FILER")} for _ in hosts]
     masters = ",".join(f"{host}:{own['MASTER']}" for host, own in zip(hosts, ports, strict=True))
     found = Members()
     try:
