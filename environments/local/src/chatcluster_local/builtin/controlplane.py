@@ -157,6 +157,13 @@ def add_ons(plan: AddressPlan) -> list[dict[str, Any]]:
                 "service": {"name": "metrics-server", "namespace": "kube-system"},
             },
         },
+        *storage_classes(),
+    ]
+
+
+def storage_classes() -> list[dict[str, Any]]:
+    """Folders of the nodes' disks, which is the default, and memory of a true size."""
+    return [
         {
             "apiVersion": "storage.k8s.io/v1",
             "kind": "StorageClass",
