@@ -290,9 +290,7 @@ class Person:
     @classmethod
     async def register(cls, edge: str, name: str = "person") -> Self:
         """A new account with a name of its own."""
-        session = aiohttp.ClientSession(
-            cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=aiohttp.ClientTimeout(total=30)
-        )
+        session = _session()
         username = f"{name}_{secrets.token_hex(4)}"
         body = {"username": username, "email": f"{username}@example.com", "password": secrets.token_urlsafe(16)}
         try:
@@ -301,6 +299,17 @@ class Person:
             await session.close()
             raise
         return cls(edge, session, tokens, body["password"])
+
+    async def signed_in(self, edge: str) -> Self:
+        """The same person, who comes back with nothing but name and password."""
+        session = _session()
+        body = {"login": self.user["username"], "password": self._password}
+        try:
+            tokens = await _rest(session, "POST", f"{edge}/api/v1/auth/login", json=body)
+        except BaseException:
+            await session.close()
+            raise
+        return type(self)(edge, session, tokens, self._password)
 
     async def __aenter__(self) -> Self:
         return self
@@ -382,6 +391,10 @@ class Person:
             if not page["items"]:
                 return messages
             messages += page["items"]
+
+
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=aiohttp.ClientTimeout(total=30))
 
 
 def _unauthorized(refusal: object) -> bool:
