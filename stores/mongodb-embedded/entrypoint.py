@@ -1,9 +1,9 @@
 """Runs the embedded stand-in for MongoDB: one node, SCRAM required, every commit on disk before it is acknowledged.
 
 ``/run/secrets/chatcluster/users.json`` has the users of the database ``admin`` and their passwords: ``{"chat": "…",
-"chat_b": null}``; one without a password is not let in. It is taken up at each start, and again whenever it changes:
-open connections stay as they are. The listening socket opens after that: a TCP probe on 27017 says both alive and
-ready.
+"chat_b": null}``; one without a password is not let in. ``readers.json``, where there is one, has those who may only
+read. Both are taken up at each start, and again whenever they change: open connections stay as they are. The listening
+socket opens after that: a TCP probe on 27017 says both alive and ready.
 
 While the volume is full, by the margin that ``volume`` keeps, writes are refused as MongoDB's own OutOfDiskSpace. Its
 engine gives up for good when it cannot write; so it is kept from getting there, and reads go on.
@@ -30,7 +30,9 @@ from secantus.auth import SCRAM_SHA_256, derive_credentials
 from secantus.server import SecantusDBServer
 
 USERS_FILE = Path(os.environ.get("CHAT_SECRETS_DIR", "/run/secrets/chatcluster")) / "users.json"
+READERS_FILE = USERS_FILE.with_name("readers.json")
 ROLES = [{"role": "root", "db": "admin"}]
+READS = [{"role": "readAnyDatabase", "db": "admin"}]
 LOOK_SECONDS = 2.0
 
 log = logging.getLogger("mongodb-embedded")
@@ -78,20 +80,29 @@ def refuse_writes_while_full(room: Room) -> None:
     secantus.server.dispatch = asked
 
 
-def read_users() -> dict[str, str | None]:
-    """Each user's password. Raises OSError, or a ValueError whose message never shows a value of the file."""
+Users = dict[str, tuple[str | None, list[dict[str, str]]]]
+"""Each user's password and roles."""
+
+
+def read_users() -> Users:
+    """Those of both files. Raises OSError, or a ValueError whose message never shows a value of a file."""
+    readers = _read(READERS_FILE, READS) if READERS_FILE.exists() else {}
+    return {**readers, **_read(USERS_FILE, ROLES)}
+
+
+def _read(file: Path, roles: list[dict[str, str]]) -> Users:
     try:
-        users: Any = json.loads(USERS_FILE.read_text(encoding="utf-8"))
+        users: Any = json.loads(file.read_text(encoding="utf-8"))
         if not any(users.values()):
             raise ValueError("nobody is let in")
-        return dict(users)
+        return {str(user): (password, roles) for user, password in users.items()}
     except (ValueError, TypeError, AttributeError):
-        raise ValueError(f'{USERS_FILE} has to be JSON: {{"user": "password" or null}}, one with a password') from None
+        raise ValueError(f'{file} has to be JSON: {{"user": "password" or null}}, one with a password') from None
 
 
-def take_up(storage: Any, users: dict[str, str | None]) -> None:
+def take_up(storage: Any, users: Users) -> None:
     """Let in the users who have a password, with it, and no others."""
-    for user, password in users.items():
+    for user, (password, roles) in users.items():
         if password is None:
             storage.drop_user("admin", user)
             continue
@@ -100,14 +111,14 @@ def take_up(storage: Any, users: dict[str, str | None]) -> None:
             "user": user,
             "db": "admin",
             "credentials": derive_credentials(password, mechanism=SCRAM_SHA_256).to_doc(),
-            "roles": ROLES,
+            "roles": roles,
             "mechanisms": [SCRAM_SHA_256],
         }
         storage.add_user("admin", user, document, replace=True)
 
 
-def follow(storage: Any, users: dict[str, str | None], stopping: threading.Event) -> None:
-    """Take up changes of the file until told to stop."""
+def follow(storage: Any, users: Users, stopping: threading.Event) -> None:
+    """Take up changes of the files until told to stop."""
     while not stopping.wait(LOOK_SECONDS):
         try:
             found = read_users()
@@ -115,9 +126,9 @@ def follow(storage: Any, users: dict[str, str | None], stopping: threading.Event
             log.warning("users stay as they are: %s", error)
             continue
         if found != users:
-            take_up(storage, found)
+            take_up(storage, {**dict.fromkeys(users, (None, ROLES)), **found})
             users = found
-            log.info("users taken up from %s", USERS_FILE)
+            log.info("users taken up from %s", USERS_FILE.parent)
 
 
 def main() -> None:

@@ -168,7 +168,7 @@ def test_users_are_made_and_follow_a_rotation() -> None:
     assert view(reach, Answers(heard, config([0]), {})).users_due
     assert not view(reach, Answers(heard, config([0]), marks(CREDENTIALS))).users_due
     rotating = CREDENTIALS.begin(RotationKind.PASSWORDS, even_randomness())
-    assert set(users(rotating)) == {"chat", "chat_b"}
+    assert set(users(rotating)) == {"chat", "chat_b", "chat_backup", "chat_backup_b"}
     assert view(replace(reach, credentials=rotating), Answers(heard, config([0]), marks(CREDENTIALS))).users_due
     due = view(reach, Answers(heard, config([0]), {}))
     assert any(isinstance(order, MakeUsers) for order in decide(standing(due, wanted=3, made=3)).orders)

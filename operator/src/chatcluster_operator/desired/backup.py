@@ -111,7 +111,8 @@ def _secrets(cluster: ChatCluster, inputs: Inputs) -> dict[str, str]:
     return values | {name.replace("chat_s3_", "source_"): value for name, value in files.items()}
 
 
-_ACCESS: Final = (("mongodb", "message"), ("objects", "file"))
+_ACCESS: Final = (("mongodb", "backup"), ("objects", "backup"))
+"""Users of its own, who may read and list."""
 
 
 def _steps(cluster: ChatCluster, inputs: Inputs, spec: Backup) -> list[_Step]:

@@ -85,6 +85,11 @@ class Credentials:
     """By which the members of a replica set know each other."""
     postgres_backup_password: str
     """By which a backup asks PostgreSQL for its part."""
+    mongodb_backup_password: str
+    """By which it reads messages."""
+    objects_backup_access_key: str
+    """By which it reads files."""
+    objects_backup_secret_key: str
     slot: Slot = "a"
     """The names that go with the store passwords: the other ones go with those that are coming."""
     coming: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -197,7 +202,7 @@ def _make(name: str, rand: Rand) -> str:
             return base64.urlsafe_b64encode(rand(32)).decode()
         case "kafka_cluster_id":
             return _base64url(rand(16))
-        case "objects_access_key":
+        case "objects_access_key" | "objects_backup_access_key":
             return rand(10).hex()
         case _:
             return rand(24).hex()

@@ -64,7 +64,10 @@ _Made = tuple[Pod, dict[str, str], dict[str, str]]
 
 def _embedded(cluster: ChatCluster, inputs: Inputs, name: str, ports: dict[str, int]) -> _Made:
     chosen = sizing(cluster)[NAME].resources
-    users = inputs.credentials.logins(stores.MONGODB_USER, "mongodb_password")
+    secrets = {"users.json": json.dumps(inputs.credentials.logins(stores.MONGODB_USER, "mongodb_password"))}
+    if cluster.spec.backup is not None:
+        readers = inputs.credentials.logins(stores.MONGODB_READER, "mongodb_backup_password")
+        secrets["readers.json"] = json.dumps(readers)
     pod = Pod(
         component=NAME,
         ports=ports,
@@ -73,11 +76,11 @@ def _embedded(cluster: ChatCluster, inputs: Inputs, name: str, ports: dict[str, 
         resources=chosen,
         # It takes up other passwords while it runs.
         checksum=common.checksum(""),
-        volumes=(secrets_volume((name, {"users.json": "users.json"})),),
+        volumes=(secrets_volume((name, {file: file for file in secrets})),),
         claims=(("data", DATA_PATH),),
         env=(env("CHAT_MONGODB_CACHE", f"{max(64, memory_limit_mib(chosen) // 3)}M"),),
     )
-    return pod, {"users.json": json.dumps(users)}, {}
+    return pod, secrets, {}
 
 
 def _member(cluster: ChatCluster, inputs: Inputs, name: str, ports: dict[str, int]) -> _Made:

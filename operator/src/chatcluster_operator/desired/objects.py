@@ -11,6 +11,7 @@ servers serve HTTP too, where reads need no credentials; network policies let me
 """
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -58,7 +59,7 @@ def manifests(cluster: ChatCluster, inputs: Inputs) -> list[Manifest]:
     name = object_name(cluster, NAME)
     several = stores.files_in_postgres(cluster)
     ports = {"s3": stores.PORTS[NAME]}
-    secrets = {"s3.json": _identities(inputs)}
+    secrets = {"s3.json": _identities(cluster, inputs)}
     sources = [(name, {"s3.json": "s3.json"})]
     if several:
         access = stores.access(cluster, inputs, "postgres", NAME)
@@ -138,13 +139,19 @@ def _member(cluster: ChatCluster) -> tuple[dict[str, Any], ...]:
     )
 
 
-def _identities(inputs: Inputs) -> str:
-    """Who may do what: the file service reads, writes, lists and tags in its bucket."""
-    keys = inputs.credentials
-    pairs = zip(keys.accepted("objects_access_key"), keys.accepted("objects_secret_key"), strict=True)
-    identity = {
-        "name": "file",
+def _identities(cluster: ChatCluster, inputs: Inputs) -> str:
+    """Who may do what: the file service reads, writes, lists and tags in its bucket; backups read and list there."""
+    identities = [_identity(inputs, "file", "objects", ("Read", "Write", "List", "Tagging"))]
+    if cluster.spec.backup is not None:
+        identities.append(_identity(inputs, "backup", "objects_backup", ("Read", "List")))
+    return json.dumps({"identities": identities})
+
+
+def _identity(inputs: Inputs, name: str, keys: str, actions: Sequence[str]) -> dict[str, Any]:
+    accepted = inputs.credentials.accepted
+    pairs = zip(accepted(f"{keys}_access_key"), accepted(f"{keys}_secret_key"), strict=True)
+    return {
+        "name": name,
         "credentials": [{"accessKey": access, "secretKey": secret} for access, secret in pairs],
-        "actions": [f"{action}:{stores.BUCKET}" for action in ("Read", "Write", "List", "Tagging")],
+        "actions": [f"{action}:{stores.BUCKET}" for action in actions],
     }
-    return json.dumps({"identities": [identity]})

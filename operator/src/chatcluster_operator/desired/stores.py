@@ -31,6 +31,8 @@ POSTGRES_USERS: Final = ("user", "gateway", "notification")
 """Services that keep rows, each in a database of its own."""
 MONGODB_DATABASE: Final = "chat"
 MONGODB_USER: Final = "chat"
+MONGODB_READER: Final = "chat_backup"
+"""Who may read messages and nothing else."""
 MONGODB_SET: Final = "chatcluster"
 """Name of the replica set."""
 KAFKA_COPIES: Final = 3
@@ -119,6 +121,8 @@ def _postgres_url(cluster: ChatCluster, inputs: Inputs, service: str) -> str:
 def _mongodb_url(cluster: ChatCluster, inputs: Inputs, service: str) -> str:
     keys = inputs.credentials_of(service)
     who = f"{login(MONGODB_USER, keys.slot)}:{keys.mongodb_password}"
+    if service == "backup":
+        who = f"{login(MONGODB_READER, keys.slot)}:{keys.mongodb_backup_password}"
     if cluster.spec.mongodb.engine is not MongoEngine.REPLICA_SET:
         # One node: the client stays with it and does not ask who else there is.
         # The stand-in looks through all its records of retryable writes at each write: at 50 messages a second, nine
@@ -196,7 +200,5 @@ def _objects(cluster: ChatCluster, inputs: Inputs, service: str, secret: str | N
         env("CHAT_S3_BUCKET", BUCKET),
         env("CHAT_S3_REGION", REGION),
     )
-    keys = inputs.credentials_of(service)
-    return Access(
-        settings, {"chat_s3_access_key": keys.objects_access_key, "chat_s3_secret_key": keys.objects_secret_key}
-    )
+    keys, own = inputs.credentials_of(service), "objects_backup" if service == "backup" else "objects"
+    return Access(settings, {f"chat_s3_{key}": getattr(keys, f"{own}_{key}") for key in ("access_key", "secret_key")})

@@ -10,13 +10,13 @@ from pymongo.errors import OperationFailure, PyMongoError
 from chatcluster_operator.act.stores.command import COMMAND_SECONDS, CommandError
 from chatcluster_operator.decide.members import Contact, Failover, Order, Reach, Switchover
 from chatcluster_operator.decide.members.mongodb import (
-    ROLES,
     Document,
     Initiate,
     MakeUsers,
     Reconfigure,
     all_users,
     marks,
+    roles,
     users,
 )
 from chatcluster_operator.desired.stores import PORTS
@@ -86,7 +86,7 @@ async def make_users(client: Client, reach: Reach) -> None:
             continue
         document: Mapping[str, Any] = {
             "pwd": wanted[name],
-            "roles": list(ROLES),
+            "roles": roles(reach.credentials, name),
             "customData": {"mark": known[name]},
             "mechanisms": ["SCRAM-SHA-256"],
             "writeConcern": _MAJORITY,

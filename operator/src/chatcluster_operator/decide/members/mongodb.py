@@ -20,7 +20,14 @@ from chatcluster_operator.decide.room import STEP, percent
 from chatcluster_operator.desired import Credentials
 from chatcluster_operator.desired.common import object_name
 from chatcluster_operator.desired.mongodb import NAME
-from chatcluster_operator.desired.stores import MONGODB_DATABASE, MONGODB_SET, MONGODB_USER, PORTS, mongodb_member
+from chatcluster_operator.desired.stores import (
+    MONGODB_DATABASE,
+    MONGODB_READER,
+    MONGODB_SET,
+    MONGODB_USER,
+    PORTS,
+    mongodb_member,
+)
 
 Document = Mapping[str, Any]
 
@@ -191,13 +198,27 @@ def _next(config: Document, members: Sequence[Document]) -> Document:
 
 def users(credentials: Credentials) -> dict[str, str]:
     """The users that should be there, with their passwords."""
-    logins = credentials.logins(MONGODB_USER, "mongodb_password")
-    return {name: password for name, password in logins.items() if password is not None}
+    return {name: password for name, (password, _) in _accounts(credentials).items() if password is not None}
 
 
 def all_users(credentials: Credentials) -> tuple[str, ...]:
     """Names of all users that there may be."""
-    return tuple(credentials.logins(MONGODB_USER, "mongodb_password"))
+    return tuple(_accounts(credentials))
+
+
+def roles(credentials: Credentials, name: str) -> list[dict[str, str]]:
+    """What a user may do."""
+    return [{"role": _accounts(credentials)[name][1], "db": MONGODB_DATABASE}]
+
+
+def _accounts(credentials: Credentials) -> dict[str, tuple[str | None, str]]:
+    """Each user's password and role: services write, backups read."""
+    known = ((MONGODB_USER, "mongodb_password", "readWrite"), (MONGODB_READER, "mongodb_backup_password", "read"))
+    return {
+        name: (password, role)
+        for user, value, role in known
+        for name, password in credentials.logins(user, value).items()
+    }
 
 
 def marks(credentials: Credentials) -> dict[str, str]:
@@ -207,10 +228,6 @@ def marks(credentials: Credentials) -> dict[str, str]:
         name: hmac.new(key, f"{name}:{password}".encode(), hashlib.sha256).hexdigest()[:32]
         for name, password in users(credentials).items()
     }
-
-
-ROLES: Final = ({"role": "readWrite", "db": MONGODB_DATABASE},)
-"""What users may do."""
 
 
 def _state(status: Document | Standstill | None) -> str:
