@@ -111,6 +111,17 @@ def test_it_waits_for_what_the_first_job_hands_over(job: JobFacts | None) -> Non
     assert not found.adopt
 
 
+def test_a_job_that_ended_without_handing_over_is_to_be_begun_again() -> None:
+    wait = decide(begun("Finding"), job=DONE).wait
+    assert wait is not None
+    assert wait.reason == "RecoveryFailed"
+    assert "kubectl delete job demo-recovery-find" in wait.message
+
+
+def test_what_is_noted_of_one_that_is_not_over_lets_nobody_in() -> None:
+    assert [Restoration(begun(phase)).under_way for phase in RecoveryPhase] == [True, True, True, False]
+
+
 def test_keys_come_before_everything_else() -> None:
     before = begun("Finding")
     found = decide(before, job=DONE, found=FOUND)

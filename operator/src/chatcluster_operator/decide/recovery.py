@@ -88,7 +88,7 @@ class Restoration:
     @property
     def under_way(self) -> bool:
         """Whether nobody is let in yet."""
-        return self.wait is not None
+        return self.wait is not None or (self.status is not None and self.status.phase is not RecoveryPhase.RESTORED)
 
 
 def course(spec: Recovery | None, before: RecoveryStatus | None, world: World, *, now: int) -> Restoration:
@@ -164,8 +164,11 @@ def _unknown(name: str, backup: ChatBackup | None) -> str:
 
 def _find(spec: Recovery, before: RecoveryStatus, world: World, now: int) -> Restoration:
     found = world.found
-    if world.job is None or not world.job.done or found is None:
+    if world.job is None or not world.job.done:
         return Restoration(before, _job_wait(world, "find"))
+    if found is None:
+        why = f"Job {world.job_name} has ended, and what it found is not there; have it begun again by"
+        return Restoration(before, Wait(FAILED, f"{why}: kubectl delete job {world.job_name}"))
     if older(world.version, found.release):
         why = (
             f"backup {found.id} is of release {found.release}, and spec.version {world.version} is older; set "

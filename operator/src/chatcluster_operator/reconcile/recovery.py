@@ -114,7 +114,8 @@ def _found(handed: Mapping[str, str], keys: Mapping[str, str], held: Held) -> Fo
     about: dict[str, Any] = json.loads(handed[ABOUT])
     # They count from when the Secret has them: what is only about to be written is lost with this process.
     written = held.version > 0 and all(getattr(held.credentials, name) == value for name, value in keys.items())
-    return Found(**about, keys_in_place=written)
+    known = {name: about[name] for name in ("id", "cluster", "release", "moment", "postgres")}
+    return Found(**known, keys_in_place=written)
 
 
 def _unwell(cluster: ChatCluster, snapshot: Snapshot, concerned: tuple[str, ...]) -> tuple[str, ...]:

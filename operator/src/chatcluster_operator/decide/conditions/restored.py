@@ -11,6 +11,9 @@ def restored(facts: Facts) -> Verdict | None:
         return Verdict("Restored", False, wait.reason, f"{wait.message[:1].upper()}{wait.message[1:]}.")
     if status is None:
         return None
+    if facts.recovery.under_way:
+        message = "Waits for what the spec refers to; see the condition ConfigurationValid."
+        return Verdict("Restored", False, "Waiting", message)
     accounts = f" Accounts are those of {status.postgres.time}." if status.postgres and status.postgres.time else ""
     message = (
         f"From backup {status.source.backup_id} of {status.cluster}: everything is here that was acknowledged before "
