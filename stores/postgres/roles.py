@@ -23,6 +23,8 @@ import os
 import signal
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from psycopg2.extensions import encrypt_password
 
 SECRETS = Path(os.environ.get("CHAT_SECRETS_DIR", "/run/secrets/chatcluster"))
 LOCAL = os.environ.get("CHAT_POSTGRES_LOCAL", "host=/tmp dbname=postgres user=postgres")
+PATRONI = f"http://127.0.0.1:{os.environ.get('CHAT_PATRONI_PORT', '8008')}"
 LOOK_SECONDS = 2.0
 REWIND = (
     "pg_ls_dir(text, boolean, boolean)",
@@ -132,12 +135,25 @@ def apply_once(conninfo: str) -> bool:
             cursor.execute("SELECT pg_is_in_recovery()")
             if cursor.fetchone()[0]:
                 return False
-            # At the first start Patroni's own call and the watch may meet.
-            cursor.execute("SELECT pg_advisory_lock(hashtext('chatcluster roles'))")
         apply(connection)
         return True
     finally:
         connection.close()
+
+
+def leads() -> bool:
+    """Whether this member leads by Patroni's word, which comes only once it has made its own roles.
+
+    Two who change a role at the same moment hinder each other, and Patroni takes that for a failed bootstrap.
+    """
+    try:
+        urllib.request.urlopen(f"{PATRONI}/primary", timeout=5).close()  # noqa: S310 - loopback
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
+    except OSError:
+        return False
+    return True
 
 
 def check_accepted(conninfo: str) -> None:
@@ -168,7 +184,7 @@ def watch(patroni: int) -> None:
             # At its start Patroni has read the file itself.
             known = known or found[1]
             if found != done:
-                if apply_once(LOCAL):
+                if leads() and apply_once(LOCAL):
                     done, told = found, ""
                     print("roles: as the files say", flush=True)  # noqa: T201
                 elif found[1] != known:

@@ -9,6 +9,8 @@ import json
 import logging
 import secrets
 import signal
+import time
+import urllib.request
 from collections.abc import Iterator
 
 import psycopg2
@@ -16,7 +18,7 @@ import pytest
 import yaml
 
 from chatcluster_operator.api import ChatCluster
-from chatcluster_operator.desired import stores
+from chatcluster_operator.desired import postgres, stores
 from chatcluster_testing.control_plane import running, until
 from chatcluster_testing.patroni import Member, Members, Writer, execute, running_members
 from chatcluster_testing.specs import body, inputs_maker
@@ -83,6 +85,7 @@ def test_one_that_is_cut_off_acknowledges_nothing_is_not_led_to_and_rejoins(memb
         with pytest.raises(psycopg2.OperationalError):
             # It is in its log, so that the two have come apart; but nobody is told that it is there to stay.
             execute(connection, "INSERT INTO numbers VALUES (-1)")
+        until(lambda: "watchdog: Patroni has not looked" in old.log, "the watchdog to stop a PostgreSQL left alone")
         old.hang(signal.SIGCONT)
         members.settle()
         writer.goes_on()
@@ -90,6 +93,45 @@ def test_one_that_is_cut_off_acknowledges_nothing_is_not_led_to_and_rejoins(memb
     assert members.leader is not old
     writer.check()
     assert old.ask(members.url, "SELECT count(*) FROM numbers WHERE n < 0") == 0
+
+
+def test_without_the_api_server_a_leader_goes_on_while_it_reaches_all_members(members: Members) -> None:
+    old, other = members.leader, members.others(members.leader)[0]
+    with Writer(members) as writer, contextlib.closing(old.connect(members.url)) as connection:
+        members.plane.hang(signal.SIGSTOP)
+        run_out = time.monotonic() + postgres.TTL
+        try:
+            until(
+                lambda: time.monotonic() > run_out and on_their_word(old),
+                "it to lead although its lock has run out",
+                60,
+            )
+            writer.goes_on()
+            execute(connection, "SELECT 1")
+            other.kill()
+            # The others might elect one, for all that it knows.
+            until(lambda: not leads(old, members.url), "it to lead no more without one of them", 120)
+        finally:
+            members.plane.hang(signal.SIGCONT)
+        other.spawn()
+        members.settle()
+        writer.goes_on()
+    note("without the API server and a member", writer)
+    writer.check()
+
+
+def on_their_word(member: Member) -> bool:
+    """Whether its Patroni leads because all others have said that they elect nobody."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{member.rest_port}/patroni", timeout=10) as answer:
+        return json.load(answer).get("failsafe_mode_is_active", False)
+
+
+def leads(member: Member, url: str) -> bool:
+    """Whether it takes writes."""
+    try:
+        return member.ask(url, "SELECT pg_is_in_recovery()") is False
+    except psycopg2.OperationalError:
+        return False
 
 
 def test_passwords_are_replaced_and_copies_go_on(members: Members) -> None:

@@ -11,8 +11,10 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -177,9 +179,26 @@ async def test_redis(mounted: Any, tmp_path: Path) -> None:
             await subscription.aclose()
 
 
+@contextlib.contextmanager
+def leading() -> Iterator[str]:
+    """The port of somebody who says what Patroni says where it leads."""
+
+    class Patroni(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Patroni) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield str(server.server_port)
+        server.shutdown()
+
+
 async def test_postgres(mounted: Any, tmp_path: Path) -> None:
     found = mounted(postgres)
-    with running_postgres() as server:
+    with running_postgres() as server, leading() as patroni_port:
         for role in ("postgres SUPERUSER", "replicator REPLICATION"):
             server.execute(f"CREATE ROLE {role} LOGIN")
         rules = "host all postgres,chat_tests 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
@@ -188,7 +207,7 @@ async def test_postgres(mounted: Any, tmp_path: Path) -> None:
         # In place of Patroni, something that says when it is told to read its configuration again.
         patroni = 'trap "echo told to read again" HUP; /usr/bin/python3 "$0" watch $$ & until wait; do :; done'
         local = f"host=127.0.0.1 port={server.port} user=postgres dbname=postgres"
-        env = {"CHAT_SECRETS_DIR": str(found.folder), "CHAT_POSTGRES_LOCAL": local}
+        env = {"CHAT_SECRETS_DIR": str(found.folder), "CHAT_POSTGRES_LOCAL": local, "CHAT_PATRONI_PORT": patroni_port}
         argv = ["bash", "-c", patroni, str(STORES / "postgres/roles.py")]
         program = Program("roles", argv, tmp_path, lambda: "as the files say" in program.log, env=env)
         urls = [at(told["chat_database_url"], server.port) for told in found.access("postgres", "user")]

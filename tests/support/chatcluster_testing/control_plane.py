@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import secrets
+import signal
 import ssl
 import threading
 import time
@@ -239,6 +240,10 @@ class ControlPlane:
             self.api.close()
         for running in reversed(self._programs):
             running.kill()
+
+    def hang(self, number: signal.Signals) -> None:
+        """SIGSTOP or SIGCONT for the API server: meanwhile it hears and says nothing."""
+        next(item for item in self._programs if item.name == "kube-apiserver").signal(number)
 
     def service_account_token(self, namespace: str, name: str) -> str:
         """A token of a service account, from the TokenRequest API."""
