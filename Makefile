@@ -10,7 +10,7 @@ MINUTES ?= 10
 TIMES ?= 10
 
 # They take all of a small machine, one after the other.
-MEMBERS = $(addprefix tests/services/,test_postgres_members.py test_redis_members.py test_kafka_cluster.py test_backup.py)
+MEMBERS = $(addprefix tests/services/,test_postgres_members.py test_postgres_growth.py test_redis_members.py test_kafka_cluster.py test_object_members.py test_backup.py test_postgres_restored.py)
 
 UV = $$(environments/bootstrap.sh)
 BIN := .venv/bin
@@ -100,7 +100,7 @@ test-cluster: .venv/.synced ## End to end, on a cluster of its own that goes awa
 	@$(LOCAL) clean --name $(TEST_NAME); \
 	trap '$(LOCAL) clean --name $(TEST_NAME)' EXIT; \
 	$(LOCAL) up --name $(TEST_NAME); \
-	CHATCLUSTER_NAME=$(TEST_NAME) $(PYTEST) tests/e2e tests/chaos tests/load --ignore=tests/chaos/test_day_two.py --ignore=tests/chaos/test_failover.py --ignore=tests/chaos/test_object_members.py
+	CHATCLUSTER_NAME=$(TEST_NAME) $(PYTEST) tests/e2e tests/chaos tests/load --ignore=tests/chaos/test_day_two.py --ignore=tests/chaos/test_failover.py
 
 day-two: .venv/.synced ## Upgrades, scaling, rotation and more while people chat (needs `make up`, takes a quarter of an hour)
 	@CHATCLUSTER_NAME=$(NAME) $(PYTEST) tests/chaos/test_day_two.py
