@@ -10,6 +10,8 @@
     backups restore …         Patroni's bootstrap method: fill the empty data folder given as --datadir=… from a backup
     backups restored CONNINFO its post_init after that, before anybody is led here: what speaks of the cluster that was
                               backed up goes, and roles get their passwords
+    backups verify FILE       restore into a scratch folder what the JSON in FILE tells (label and point; nothing to do
+                              where it is empty), start it, check every table and index, and throw it away
 
 Where the repository is comes from CHAT_BACKUP_ENDPOINT (https://…), _BUCKET, _REGION, _PATH and _CA_FILE; its secrets
 are the files access_key, secret_key and passphrase in CHAT_BACKUP_SECRETS_DIR. What is restored is the same with
@@ -27,6 +29,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +53,24 @@ STOPPED_SECONDS = float(os.environ.get("CHAT_ARCHIVING_STOPPED_SECONDS", "300"))
 """How long a part of the log may wait for the repository before that is told."""
 NOT_ARCHIVED_SINCE = "chatcluster.dev/not-archived-since"
 """Annotation of the pod that tells it, with the time since when the part waits."""
+BROKEN = frozenset({26, 28, 29, 55, 75, 95})
+"""Exit codes of pgBackRest for what is not what it wrote: checksum, file, format, missing file, set, cipher."""
+BROKEN_EXIT = 3
+"""Exit code when a backup is broken: another try would find the same."""
+UNREACHED = "recovery ended before configured recovery target was reached"
+"""What PostgreSQL says when the log in the repository ends too early."""
+START_SECONDS = 600
+SCRATCH = {
+    "archive_mode": "off",
+    "listen_addresses": "''",
+    "port": 5432,
+    "hot_standby": "off",
+    "max_connections": 20,
+    "shared_buffers": "64MB",
+    "synchronous_standby_names": "''",
+    "fsync": "off",
+}
+"""Settings of a server that is thrown away, in place of those that were backed up."""
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS requests (
@@ -268,6 +289,12 @@ def watch(patroni: int) -> None:
                 told = why
 
 
+def promoting() -> list[str]:
+    """Options by which the log comes from the repository, and recovery ends with a server that takes writes."""
+    program = os.path.realpath(sys.argv[0])
+    return ["--target-action=promote", f'--recovery-option=restore_command={program} fetch %f "%p"']
+
+
 def restore(arguments: list[str]) -> None:
     """Fill the data folder. Recovery then ends at the point, and the member leads."""
     given = dict(item.removeprefix("--").split("=", 1) for item in arguments if "=" in item)
@@ -282,17 +309,8 @@ def restore(arguments: list[str]) -> None:
         target = ["--type=time", f"--target={at}", "--target-exclusive"]
     else:
         target = ["--type=name", f"--target={point}"]
-    program = os.path.realpath(sys.argv[0])
     done = subprocess.run(
-        [
-            "pgbackrest",
-            "restore",
-            f"--set={os.environ['CHAT_RECOVERY_LABEL']}",
-            *target,
-            "--target-action=promote",
-            f'--recovery-option=restore_command={program} fetch %f "%p"',
-            "--delta",
-        ],
+        ["pgbackrest", "restore", f"--set={os.environ['CHAT_RECOVERY_LABEL']}", *target, *promoting(), "--delta"],
         env=options,
         check=False,
     )
@@ -311,6 +329,102 @@ def restored(conninfo: str) -> None:
     Path(folder, RESTORED).write_text(os.environ["CHAT_RECOVERY_POINT"], encoding="utf-8")
 
 
+class BrokenError(Exception):
+    """What lies at the repository is no whole backup any more."""
+
+
+def verify(file: str) -> dict[str, Any]:
+    """How many tables there are, and the size of all databases. Raises FailedError and BrokenError.
+
+    Nothing here may write to the repository, so the server archives nothing; and nobody but this can reach it.
+    """
+    wanted = json.loads(Path(file).read_text(encoding="utf-8"))
+    if not wanted:
+        return {"items": 0, "bytes": 0}
+    shutil.rmtree(DATA, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as sockets:
+        try:
+            _restore_scratch(wanted["label"], wanted["point"])
+            _start_scratch(sockets, wanted["label"])
+            return _check(sockets)
+        finally:
+            _pg_ctl("stop", "--mode=immediate")
+            shutil.rmtree(DATA, ignore_errors=True)
+
+
+def _restore_scratch(label: str, point: str) -> None:
+    argv = ["pgbackrest", "restore", f"--set={label}", "--type=name", f"--target={point}", *promoting()]
+    env = {**environment("CHAT_RECOVERY"), "PGBACKREST_PG1_PATH": DATA}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        why = " ".join((done.stderr + done.stdout).strip().splitlines()[-3:])[-1000:]
+        raise (BrokenError if done.returncode in BROKEN else FailedError)(f"PostgreSQL: restore: {why}")
+
+
+def _start_scratch(sockets: str, label: str) -> None:
+    """Until it takes statements, which is when the log up to the point is read."""
+    Path(sockets, "hba").write_text("local all all trust\n", encoding="ascii")
+    settings = {**SCRATCH, "hba_file": f"{sockets}/hba", "unix_socket_directories": sockets}
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    log = Path(sockets, "log")
+    # By its environment `backups fetch` knows which repository the log comes from.
+    os.environ["CHAT_RECOVERY_LABEL"] = label
+    _pg_ctl("start", f"--log={log}", "--wait", f"--timeout={START_SECONDS}", "-o", options)
+    while not _answers(sockets):
+        time.sleep(0.5)
+        if not _pg_ctl("status"):
+            said = log.read_text(encoding="utf-8", errors="replace")
+            if UNREACHED in said:
+                raise BrokenError(f"PostgreSQL: {UNREACHED}")
+            raise FailedError(f"PostgreSQL does not start from it: {' '.join(said.splitlines()[-5:])[-1000:]}")
+
+
+def _pg_ctl(action: str, *words: str) -> bool:
+    argv = ["pg_ctl", action, f"--pgdata={DATA}", *words]
+    return subprocess.run(argv, stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def _answers(sockets: str) -> bool:
+    with contextlib.suppress(psycopg2.OperationalError), Cursor(_scratch(sockets)) as cursor:
+        cursor.execute("SELECT 1")
+        return True
+    return False
+
+
+def _scratch(sockets: str, database: str = "postgres") -> str:
+    user = dict(item.split("=", 1) for item in LOCAL.split())["user"]
+    return f"host={sockets} user={user} dbname={database}"
+
+
+def _check(sockets: str) -> dict[str, Any]:
+    check = ["pg_amcheck", "--all", "--install-missing", f"--maintenance-db={_scratch(sockets)}"]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    if done.returncode:
+        what = " ".join((done.stdout + done.stderr).strip().splitlines()[:3])[:1000]
+        # https://www.postgresql.org/docs/17/app-pgamcheck.html: 2 is corruption.
+        raise (BrokenError if done.returncode == 2 else FailedError)(f"PostgreSQL: {what}")
+    with Cursor(_scratch(sockets)) as cursor:
+        cursor.execute(
+            "SELECT datname, pg_database_size(oid) FROM pg_database WHERE datallowconn AND NOT datistemplate"
+        )
+        sizes = dict(cursor.fetchall())
+    tables = 0
+    for database in sizes:
+        with Cursor(_scratch(sockets, database)) as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_user_tables")
+            tables += cursor.fetchone()[0]
+    if not tables:
+        raise BrokenError("PostgreSQL: there is no table in it")
+    return {"items": tables, "bytes": sum(sizes.values())}
+
+
+def say(told: dict[str, Any]) -> None:
+    """As this container's last word."""
+    text = json.dumps(told)
+    print(text, flush=True)  # noqa: T201
+    Path(os.environ.get("CHAT_BACKUP_MESSAGE", "/dev/termination-log")).write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     match sys.argv[1:]:
         case ["watch", pid] if pid.isdigit():
@@ -322,11 +436,21 @@ def main() -> None:
             os.execvpe("pgbackrest", ["pgbackrest", "archive-get", name, path], options)  # noqa: S606
         case ["restore", *arguments]:
             restore(arguments)
+        case ["verify", file]:
+            try:
+                say(verify(file))
+            except BrokenError as error:
+                say({"broken": str(error)})
+                sys.exit(BROKEN_EXIT)
+            except (FailedError, OSError, psycopg2.Error) as error:
+                say({"failed": str(error)})
+                sys.exit(1)
         case ["restored", conninfo]:
             restored(conninfo)
         case _:
             usage = (
                 "watch PID | pgbackrest-push FILE | fetch FILE PATH | restore [--datadir=FOLDER] | restored CONNINFO"
+                " | verify FILE"
             )
             sys.exit(f"usage: backups {usage}")
 
