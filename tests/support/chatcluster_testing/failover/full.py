@@ -63,12 +63,22 @@ def fill(pod: Mapping[str, Any]) -> None:
 
     By this process, through the root of one of the pod's: what the pod itself wrote would count as its own memory.
     """
-    roots = (Path(f"/proc/{pid}/root/{_DATA}") for pid in processes_of(dict(pod)))
-    volume = next(root for root in roots if root.is_mount())
     zeros = bytes(1024 * 1024)
-    with contextlib.suppress(OSError), (volume / "filler").open("ab", buffering=0) as filler:
+    with contextlib.suppress(OSError), (_volume(pod) / "filler").open("ab", buffering=0) as filler:
         while filler.write(zeros):
             pass
+
+
+def clear(pod: Mapping[str, Any]) -> None:
+    """Take the file away again: the next store's needs the memory."""
+    (_volume(pod) / "filler").unlink(missing_ok=True)
+
+
+def _volume(pod: Mapping[str, Any]) -> Path:
+    roots = (Path(f"/proc/{pid}/root/{_DATA}") for pid in processes_of(dict(pod)))
+    found = next((root for root in roots if root.is_mount()), None)
+    assert found, f"{pod['metadata']['name']} has no process that sees its volume"
+    return found
 
 
 async def fill_and_grow(world: World, chat: Chat, store: str, edge: str) -> Filled:
@@ -101,6 +111,8 @@ async def fill_and_grow(world: World, chat: Chat, store: str, edge: str) -> Fill
             await _until(lambda: any(at > grown for at in taken()), f"{store} to be written again", _GROWN_SECONDS)
             result.written_after = min(at for at in taken() if at > grown) - grown
             await asyncio.to_thread(world.wait_whole)
+            for pod in await asyncio.to_thread(world.cluster.pods, store):
+                await asyncio.to_thread(clear, pod)
 
         result.outcome = await chat.through(act)
         await verify_all(list(probes.values()))
