@@ -60,6 +60,7 @@ BROKEN_EXIT = 3
 UNREACHED = "recovery ended before configured recovery target was reached"
 """What PostgreSQL says when the log in the repository ends too early."""
 START_SECONDS = 600
+"""How long that server may take to read the first of the log."""
 SCRATCH = {
     "archive_mode": "off",
     "listen_addresses": "''",

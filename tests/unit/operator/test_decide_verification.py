@@ -117,9 +117,11 @@ FAILED = StepFacts("postgres", "Failed", {"failed": "no room"})
 def test_what_is_wrong_is_said_and_counts_as_not_backed_up(
     steps: tuple[StepFacts, ...], reason: str, says: str
 ) -> None:
-    decided = decide(verifying(), job=JobFacts(failed="DeadlineExceeded", steps=steps))
+    known = backup("a", verification={"started": at(NOW)}, verified=at(NOW - DAY))
+    decided = decide(known, job=JobFacts(failed="DeadlineExceeded", steps=steps))
     assert said(decided)[:2] == ("False", reason)
     assert says in said(decided)[2]
+    assert decided.statuses["a"].verified == (None if reason == "Broken" else at(NOW - DAY)), "what was known of before"
     told = backup("a").model_copy(update={"status": decided.statuses["a"]})
     later = backup("later", timedelta())
     spec = Backup.model_validate(SPEC)

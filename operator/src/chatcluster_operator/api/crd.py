@@ -70,6 +70,7 @@ _BACKUP_COLUMNS = [
     {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
     {"name": "Moment", "type": "string", "jsonPath": ".status.moment"},
     {"name": "Bytes", "type": "integer", "jsonPath": ".status.bytes"},
+    {"name": "Verified", "type": "date", "jsonPath": ".status.verified"},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
     {
         "name": "Message",

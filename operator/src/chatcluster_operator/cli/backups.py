@@ -91,29 +91,33 @@ def view(backup: Object) -> dict[str, Any]:
         "release": status.get("release"),
         "id": status.get("id"),
         "location": status.get("location"),
+        "verified": status.get("verified"),
+        "verification": _message(status, "Verified"),
         "message": _message(status),
     }
 
 
-def _message(status: Object) -> str:
+def _message(status: Object, kind: str = "Completed") -> str:
     conditions: Sequence[Object] = status.get("conditions", [])
-    return next((item.get("message", "") for item in conditions if item["type"] == "Completed"), "")
+    return next((item.get("message", "") for item in conditions if item["type"] == kind), "")
 
 
 def _table(listed: Sequence[Mapping[str, Any]]) -> RenderableType:
     if not listed:
         return Text("There is none. Make one with: kubectl chat backup", style="yellow")
-    table = grid("name", "cluster", "state", "moment", "size", "age", "")
+    table = grid("name", "cluster", "state", "moment", "size", "verified", "age", "")
     at = now()
     for item in listed:
         whole = item["phase"] == BackupPhase.COMPLETED
-        notes = [item["comment"], "" if whole else item["message"]]
+        tested = item["verified"]
+        notes = [item["comment"], "" if whole else item["message"], "" if tested else item["verification"]]
         table.add_row(
             item["name"],
             item["cluster"],
             Text(item["phase"], style=_STYLES.get(item["phase"], "yellow")),
             item["moment"] or "",
             size(item["bytes"]),
+            f"{age(tested, at)} ago" if tested else "",
             age(item["created"], at),
             "; ".join(filter(None, notes)),
         )

@@ -81,6 +81,8 @@ def _follow(status: ChatBackupStatus, job: JobFacts | None, running: bool, now: 
         if broken and running:
             # The backup that is made may just be removing this one.
             return status, False
+        if broken:
+            status = status.model_copy(update={"verified": None})
         why = broken or next((item.message for item in steps if item.message), job.failed)
         return _ended(status, BROKEN if broken else NOT_VERIFIED, why, now), False
     last = next((item for item in job.steps if item.name == POSTGRES), None)
