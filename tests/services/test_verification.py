@@ -9,15 +9,29 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import bson
 import pytest
 
-from chatcluster_backup import postgres
-from chatcluster_testing.backups import BACKUPS, PYTHON, USER, Destination, archiving_postgres, running_destination
+from chatcluster_backup import backups, postgres, settings
+from chatcluster_backup.manifest import Manifest
+from chatcluster_backup.repository import Repository
+from chatcluster_testing.backups import (
+    BACKUPS,
+    PASSPHRASE,
+    PYTHON,
+    USER,
+    Destination,
+    archiving_postgres,
+    running_destination,
+    step,
+)
 from chatcluster_testing.postgres import binaries
 from chatcluster_testing.process import as_user
+from chatcluster_testing.s3 import ACCESS_KEY, SECRET_KEY
 
 BROKEN = 3
 PATH = "verification"
@@ -64,6 +78,29 @@ def verify(destination: Destination, folder: Path, wanted: dict[str, Any]) -> tu
     assert (folder / "said").exists(), done.stdout + done.stderr
     assert not (folder / "data").exists(), "nothing of it stays"
     return done.returncode, json.loads((folder / "said").read_text())
+
+
+def read(destination: Destination, folder: Path, items: int) -> dict[str, Any]:
+    """What the step says that reads messages and files, of a backup with two messages of which `items` are promised."""
+    secrets = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY, "passphrase": PASSPHRASE}
+    env = destination.env(f"read-{items}")
+    known = {name.removeprefix("CHAT_BACKUP_").lower(): value for name, value in env.items()} | secrets
+    repository = Repository(settings.Destination.model_validate(known))
+    id_ = "20261123T030000Z-0a1b2c3d"
+    documents = [bson.encode({"indexes": []}), *(bson.encode({"_id": number}) for number in range(2))]
+    part = repository.put(f"parts/{id_}/messages/messages", documents).model_copy(update={"items": items})
+    now = datetime.now(UTC)
+    about = {"id": id_, "namespace": "chat", "cluster": "demo", "release": "1.0", "moment": now, "completed": now}
+    keys = repository.put(f"parts/{id_}/keys", [b"{}"])
+    backups.write(repository, Manifest.model_validate({**about, "messages": (part,), "keys": keys}))
+    work = {"CHAT_BACKUP_ID": id_, "CHAT_BACKUP_WORK": str(folder)}
+    return step("verify", folder, {**env, **work}, {f"chat_backup_{name}": value for name, value in secrets.items()})
+
+
+def test_messages_are_decoded_and_counted(destination: Destination, tmp_path: Path) -> None:
+    assert read(destination, tmp_path, 2)["items"] == 2
+    assert json.loads((tmp_path / "base.json").read_text()) == {}, "nothing of PostgreSQL is to be restored"
+    assert "2 documents in place of 3" in read(destination, tmp_path, 3)["broken"]
 
 
 @pytest.fixture
