@@ -91,6 +91,8 @@ def _pod(at: Cluster) -> Object:
         "volumeMounts": [{"name": "data", "mountPath": "/data"}, {"name": "tls", "mountPath": "/tls"}],
     }
     return {
+        # Else S3_PORT would be in its environment, which weed takes for an option of its own.
+        "enableServiceLinks": False,
         "securityContext": {"fsGroup": 10001},
         "containers": [container],
         "volumes": [
