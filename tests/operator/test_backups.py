@@ -96,8 +96,8 @@ def test_whether_it_is_backed_up_is_a_condition_and_its_age_a_metric(room: Any, 
 
     until(verifying, "its Job", 60)
     assert "ended" not in status(room, "of-this")["verification"]
-    room.change({"spec": {"backup": {"verification": None}}})
+    room.change({"spec": {"backup": None}})
     until(lambda: not verifying(), "the Job to go", 60)
-    assert "ended" in status(room, "of-this")["verification"]
-    room.delete()
+    until(lambda: "ended" in status(room, "of-this")["verification"], "its end to be told", 30)
+    until(lambda: room.condition("BackedUp") == {}, "the condition to go", 30)
     until(lambda: operator.metric(name, namespace=room.namespace) == 0, "the metric to go", 30)

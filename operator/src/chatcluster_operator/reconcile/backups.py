@@ -45,7 +45,7 @@ def look(
     """What follows. `now` is in Unix seconds."""
     image = cluster.spec.images.overrides.get(BACKUP) or images.get(BACKUP, "")
     spec = cluster.spec.backup
-    where = f"s3://{spec.destination.bucket}/{location(cluster, spec)}" if spec else ""
+    where = f"s3://{spec.destination.bucket}/{location(cluster, spec)}" if spec else cluster.uid
     running = next((item for item in found if item.status.phase is BackupPhase.RUNNING and ours(item, where)), None)
     key = Key("Job", job_name(cluster, running.status.id)) if running and running.status.id else None
     decided = course(
