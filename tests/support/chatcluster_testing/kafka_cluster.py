@@ -127,7 +127,8 @@ class KafkaCluster:
         (folder / "given.properties").write_text(properties)
         env = {
             "KAFKA_NODE_ID": str(node),
-            "KAFKA_CLUSTER_ID": "MkU3OEVBNTcwNTJENDM2Qg",
+            # One in 64 begins like an option.
+            "KAFKA_CLUSTER_ID": "-kU3OEVBNTcwNTJENDM2Qg",
             "KAFKA_WISHED": str(self.folder / "cluster.json"),
             "KAFKA_PROPERTIES": str(folder / "given.properties"),
             "KAFKA_BIND": self._host(node),

@@ -32,8 +32,14 @@ public final class Node {
 
     private Node() {}
 
-    public static void main(String[] arguments) throws Exception {
-        new Node().run();
+    public static void main(String[] arguments) {
+        try {
+            new Node().run();
+        } catch (Exception failure) {
+            // The threads that say how this node is would go on without it, and nobody would start it again.
+            LOG.error("The node could not be started", failure);
+            System.exit(1);
+        }
     }
 
     private void run() throws Exception {
@@ -122,7 +128,8 @@ public final class Node {
 
     private void format(String how) {
         String cluster = System.getenv("KAFKA_CLUSTER_ID");
-        String[] arguments = {"format", "--cluster-id", cluster, "--config", properties.toString(), how};
+        // In one word: one in 64 begins with a hyphen, and would be taken for an option.
+        String[] arguments = {"format", "--cluster-id=" + cluster, "--config", properties.toString(), how};
         int code = kafka.tools.StorageTool.execute(arguments, System.out);
         if (code != 0) {
             throw new IllegalStateException("the storage could not be formatted");
