@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -176,18 +177,28 @@ class Members:
         self._files = config["data"] | {name: base64.b64decode(text).decode() for name, text in secret["data"].items()}
         return stateful_set["spec"]["replicas"]
 
-    def grow(self, cluster: ChatCluster) -> None:
-        """What the operator and Kubernetes do when there are to be more: new ones begin, then those that there were are
-        replaced, the last first, each once all others are ready."""
+    def resize(self, cluster: ChatCluster) -> None:
+        """What the operator and Kubernetes do when there are to be more or fewer.
+
+        New ones begin or the last ones go, then those that stay are replaced, the last first, each once all others are
+        ready.
+        """
         self.cluster = cluster
-        before = list(self.members)
-        for ordinal in range(len(before), self._make()):
-            self.members.append(self._member(f"{self.name}-{ordinal}"))
-            self.members[-1].spawn()
+        there, count = len(self.members), self._make()
+        stay, leave = self.members[:count], self.members[count:]
+        self.members[:] = stay + [self._member(f"{self.name}-{ordinal}") for ordinal in range(there, count)]
+        for member in self.members[there:]:
+            member.spawn()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Member.stop, leave))
+        for member in leave:
+            member.close()
+            self.plane.api.delete(f"{self.path}/pods/{member.name}")
         self.settle()
-        for member in reversed(before):
+        for member in reversed(stay):
             member.stop()
             self._write_files(member.folder, member.port, member.rest_port)
+            member.env.pop("CHAT_MEMBERS", None)
             member.env.update(self._pod_env())
             member.spawn()
             self.settle()
