@@ -10,7 +10,7 @@ import pytest
 from chatcluster_operator import install
 from chatcluster_operator.api import SERVICES
 from chatcluster_operator.kube import CHATCLUSTER, KINDS
-from chatcluster_operator.kube.kinds import CLAIM
+from chatcluster_operator.kube.kinds import CHATBACKUP, CLAIM
 from chatcluster_testing.control_plane import ApiRefusalError, ControlPlane, running, until
 from chatcluster_testing.crash import Assassin
 from chatcluster_testing.faulty_api import faulty
@@ -109,6 +109,24 @@ def test_volumes_of_an_earlier_one_are_not_written_over(restore: Restore, room: 
     until(lambda: room.condition("Restored").get("reason") == "RecoveryRefused", "the condition", 60)
     assert "data-demo-postgres-0" in message(room)
     assert not room.child("Job", "demo-recovery-find")
+
+
+def test_a_chatbackup_is_waited_for_and_says_where_its_backup_lies(restore: Restore, room: Room) -> None:
+    """Its ChatCluster is gone; that of the same name is another one."""
+    body = {"apiVersion": CHATBACKUP.api_version, "kind": CHATBACKUP.name, "metadata": {"name": "early"}}
+    room.api.create(CHATBACKUP.path(room.namespace), {**body, "spec": {"clusterName": "lost"}})
+    restore.begin({"bootstrap": {"recovery": {"backup": {"name": "early"}}}})
+    until(lambda: room.condition("Restored").get("reason") == "BackupNotFound", "the condition", 60)
+    assert "to be complete; it is Pending" in message(room)
+    # What the operator says of it comes first, else it would say it over what follows.
+    path = CHATBACKUP.path(room.namespace, "early")
+    until(lambda: (room.api.get(path) or {}).get("status", {}).get("conditions"), "what is said of it", 60)
+    whole = {"phase": "Completed", "id": ID, "source": {**SOURCE, "backupId": ID}}
+    room.api.merge(f"{path}/status", {"status": whole})
+    job = until(lambda: room.child("Job", "demo-recovery-find"), "the Job that finds it", 60)
+    given = {item["name"]: item.get("value") for item in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert (given["CHAT_BACKUP_BACKUP"], given["CHAT_BACKUP_PATH"]) == (ID, SOURCE["path"])
+    until(lambda: restore.status.get("source", {}).get("backupId") == ID, "the status", 60)
 
 
 def test_what_it_begins_with_cannot_change(restore: Restore, room: Room) -> None:
