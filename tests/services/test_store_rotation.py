@@ -188,7 +188,7 @@ def leading() -> Iterator[str]:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None: ...
+        def log_message(self, format: str, *_: Any) -> None: ...  # noqa: A002 its name in the base class
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Patroni) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

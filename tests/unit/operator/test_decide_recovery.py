@@ -242,7 +242,14 @@ def test_once_all_is_there_it_is_over_for_good() -> None:
     after = decide(begun("Filling"), job=DONE).status
     assert after is not None
     assert after.phase is RecoveryPhase.RESTORED
-    for world in ({}, {"unwell": ("postgres",)}, {"claims": ("x",)}, {"hibernated": True}, {"brought_up": True}):
+    worlds: tuple[dict[str, Any], ...] = (
+        {},
+        {"unwell": ("postgres",)},
+        {"claims": ("x",)},
+        {"hibernated": True},
+        {"brought_up": True},
+    )
+    for world in worlds:
         assert decide(after, **world) == Restoration(after)
 
 

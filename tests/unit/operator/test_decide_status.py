@@ -404,7 +404,7 @@ def test_events_of_stores(before: dict[str, Any], after: dict[str, Any], told: l
 
 def test_a_store_made_with_several_members_is_told_from_the_status_that_first_lists_it() -> None:
     """Else the next look would take it for one that was made with a single member."""
-    spec = {"postgres": {"members": 3}, "objects": {"members": 3}}
+    spec: dict[str, Any] = {"postgres": {"members": 3}, "objects": {"members": 3}}
     items = [Component(name, WorkloadKind.STATEFUL_SET, f"demo-{name}", 3) for name in ("postgres", "objects")]
     listed = [InventoryItem(api_version="apps/v1", kind="StatefulSet", name="demo-objects")]
     status = report(Facts(cluster(None, **spec), items, world(), release="1.0", now=NOW, url="", inventory=listed))

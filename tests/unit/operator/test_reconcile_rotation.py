@@ -61,6 +61,7 @@ def test_a_rotation_waits_for_a_backup_and_one_under_way_does_not(chatcluster, i
 
     assert turned(asked, given, backup).wait is backup
     begun = turned(asked, given, None)
+    assert begun.rotation is not None
     assert (begun.wait, begun.rotation.phase) == (None, "Publishing")
     under_way = asked.model_copy(update={"status": {"version": "1.0", "rotation": begun.rotation.model_dump()}})
     assert turned(under_way, begun.inputs, backup).wait is None
