@@ -25,6 +25,8 @@ STORE: Final = "chatcluster-backups"
 ELSEWHERE: Final = "chatcluster-restored"
 """Namespace of the ChatCluster that is restored."""
 NAME: Final = "mortal"
+BACKUP: Final = "before-the-loss"
+"""The ChatBackup; it stays when its ChatCluster goes, so it is removed by itself."""
 BUCKET: Final = "backups"
 PASSPHRASE: Final = "a passphrase of the tests, long enough"
 _PORT: Final = 8443
@@ -136,6 +138,7 @@ def mortal(environment: Cluster, store: Cluster, *, members: bool) -> Iterator[C
         yield found
     finally:
         lose(found)
+        environment.kubectl("delete", "chatbackup", BACKUP, "--ignore-not-found")
         environment.kubectl("delete", "secret", "backup-s3", "backup-passphrase", "--ignore-not-found")
         if not asleep:
             DayTwo(environment).wake()
@@ -165,7 +168,7 @@ def lose(cluster: Cluster) -> None:
     until(gone, f"{cluster.chatcluster} and its volumes gone", _GONE_SECONDS, every=2.0)
 
 
-def back_up(cluster: Cluster, name: str = "before-the-loss") -> Object:
+def back_up(cluster: Cluster, name: str = BACKUP) -> Object:
     """A ChatBackup, made now; its status once it is whole."""
     apply(
         cluster,
