@@ -211,7 +211,8 @@ def main() -> int:
             found = asyncio.run(read_back(told, cluster.edge))
     tell("\n".join([*told.outcome.problems[:10], *found.problems[:20]]))
     kind = "three members" if options.members else "one member"
-    title = f"backup under load, lost with its volumes, restored ({kind} a store)"
+    load_was = f"{options.clients} clients, {options.rate:g} messages/s"
+    title = f"backed up under {load_was}, lost with its volumes, restored, {kind} a store"
     record(figures, title, told, restored, found)
     if not options.dry:
         figures.write()

@@ -52,6 +52,15 @@ _SECTIONS = {
         "two cores. A gap is the longest time in which no write was taken, by the public API; "
         "[failover.md](failover.md) says what happens in it.",
     ),
+    "restore": (
+        "Backup and restore",
+        "People chat on the three-node local cluster while a ChatBackup is made; their ChatCluster is deleted with its "
+        "volumes and a new one restored in another namespace, where everybody signs in and reads what they wrote.",
+    ),
+    "full_volume": (
+        "Full volumes",
+        "A volume filled to its last byte under people who chat, and grown by the spec.",
+    ),
     "soak": (
         "Delivery under faults",
         "Random clients while processes are killed and frozen; the history is checked for anything lost, doubled, "
