@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +24,9 @@ INTERNAL_TOKEN = "internal-token-of-the-tests"
 """What services under test take as `X-Internal-Token`."""
 
 _POLL_SECONDS = 0.02
+_STARTER = ThreadPoolExecutor(1, "starter")
+"""By this thread all programs are started, as the kernel ends them with the thread that started them, not the process:
+one started in passing, by a thread of `asyncio.to_thread`, would go with the test's event loop."""
 
 
 def free_port() -> int:
@@ -116,10 +120,14 @@ class Program:
     def spawn(self) -> Self:
         """Start the program without waiting for it to be ready."""
         assert self._process is None, f"{self.name} runs already"
+        self._process = _STARTER.submit(self._begin).result()
+        return self
+
+    def _begin(self) -> subprocess.Popen[Any]:
         # setpriv tells the kernel to end the child with its parent: nothing is left behind by a killed test run.
         until_we_go = ["setpriv", "--pdeathsig", self.orphaned, "--"]
         with self._log_file.open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [*until_we_go, *self.argv],
                 cwd=self.folder,
                 env={"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.env},
@@ -129,7 +137,6 @@ class Program:
                 start_new_session=True,
                 **(as_user(self.user) if self.user else {}),
             )
-        return self
 
     def start(self) -> Self:
         """Start the program and wait until it is ready; fails with its log when it exits or takes too long."""
