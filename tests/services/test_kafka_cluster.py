@@ -119,15 +119,6 @@ async def talking(cluster: KafkaCluster) -> AsyncIterator[Talk]:
     assert await talk.all_read(), "something that was acknowledged is gone"
 
 
-async def started(cluster: KafkaCluster, *nodes: int) -> None:
-    """Start nodes at the same time and wait until they are ready. A process ends with the thread that started it, so
-    that must be the test's own."""
-    for node in nodes:
-        cluster.spawn(node)
-    for node in nodes:
-        await asyncio.to_thread(cluster.until_ready, node)
-
-
 def view(cluster: KafkaCluster, node: int = 0) -> dict:
     return cluster.state(node).get("view", {})
 
@@ -161,7 +152,7 @@ async def test_a_killed_broker_takes_nothing_with_it(three: KafkaCluster) -> Non
         left = next(node for node in range(3) if node != active)
         await asyncio.to_thread(three.until, lambda: view(three, left)["behindCount"] > 0, "its copies to be missed")
         assert three.state(left)["ready"], "the absence of one is no fault of another"
-        await started(three, active)
+        await asyncio.to_thread(three.start, active)
     assert in_step(three, node=active)
 
 
@@ -170,7 +161,7 @@ async def test_brokers_are_restarted_one_after_the_other_while_all_goes_on(three
         for node in (2, 1, 0):
             await asyncio.to_thread(three.stop, node)
             await talk.more()
-            await started(three, node)
+            await asyncio.to_thread(three.start, node)
             assert in_step(three, node=node), "ready means that the next may be taken"
 
 
@@ -200,7 +191,7 @@ async def test_one_becomes_three_without_a_restart(growing: KafkaCluster) -> Non
     first = growing.nodes[0].pid
     async with talking(growing) as talk:
         growing.wish(members=3)
-        await started(growing, 1, 2)
+        await asyncio.to_thread(growing.start, 1, 2)
         await talk.more()
     assert view(growing)["voters"] == [0, 1, 2]
     assert in_step(growing, node=2), "ready means that there are three copies"
@@ -214,7 +205,7 @@ async def test_one_becomes_three_without_a_restart(growing: KafkaCluster) -> Non
 async def test_a_fourth_takes_its_share_and_gives_it_back(growing: KafkaCluster) -> None:
     async with talking(growing) as talk:
         growing.wish(members=4, topics={MESSAGES_TOPIC: PARTITIONS + 2})
-        await started(growing, 3)
+        await asyncio.to_thread(growing.start, 3)
         await asyncio.to_thread(
             growing.until,
             lambda: (

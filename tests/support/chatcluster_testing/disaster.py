@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import copy
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +14,7 @@ import yaml
 from chatcluster_operator.desired.tls import make_authority, make_leaf
 from chatcluster_testing.cluster import Cluster, until
 from chatcluster_testing.day_two import CATALOGUE, SYSTEM, DayTwo
-from chatcluster_testing.failover.world import NODE_PORT, several
+from chatcluster_testing.failover.world import NODE_PORT, beside, several
 from chatcluster_testing.s3 import ACCESS_KEY, SECRET_KEY
 
 Object = dict[str, Any]
@@ -146,15 +145,9 @@ def mortal(environment: Cluster, store: Cluster, *, members: bool) -> Iterator[C
 
 def _spec(environment: Cluster, *, members: bool) -> Object:
     """The environment's, at another port; with three members of each store where that is asked for."""
-    spec = copy.deepcopy(environment.get("chatcluster", environment.chatcluster)["spec"])
+    spec = environment.get("chatcluster", environment.chatcluster)["spec"]
     address = f"{urlsplit(environment.edge).hostname}:{NODE_PORT}"
-    if members:
-        return several(spec, address)
-    spec["edge"] = spec.get("edge", {}) | {
-        "service": {"type": "NodePort", "nodePort": NODE_PORT},
-        "publicUrl": f"http://{address}",
-    }
-    return spec | {"deletionPolicy": "Delete", "hibernated": False}
+    return several(spec, address) if members else beside(spec, address)
 
 
 def lose(cluster: Cluster) -> None:

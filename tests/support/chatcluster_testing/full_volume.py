@@ -55,6 +55,21 @@ def volume(path: Path, mib: int, *, owner: str = "") -> Iterator[Volume]:
         _run("umount", "--lazy", str(path))
 
 
+@contextlib.contextmanager
+def mounts_below(folder: Path) -> Iterator[Path]:
+    """A folder for those who mount volumes in it; they are gone at the end. Skips the test where nothing may be."""
+    probe = folder / "probe"
+    with volume(probe, 1):
+        pass
+    probe.rmdir()
+    try:
+        yield folder
+    finally:
+        for path in folder.iterdir():
+            if path.is_mount():
+                _run("umount", "--lazy", str(path))
+
+
 def told(port: int) -> dict[str, float]:
     """What a store's `volume keep` says, by name."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:

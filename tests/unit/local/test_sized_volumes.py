@@ -1,7 +1,6 @@
 """Volumes of a true size: what is made, grown and removed on which node, with real mounts where they are allowed."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 
 from chatcluster_local.builtin.sized import PROVISIONER, Sized, growth, is_here, is_left, size_in_bytes
 from chatcluster_local.builtin.volumes import Api, Manifest, volume_for
+from chatcluster_testing.full_volume import mounts_below
 
 UID = "0191e0a0-0000-7000-8000-000000000001"
 NAME = f"pvc-{UID}"
@@ -54,12 +54,8 @@ class Server(Api):
 
 @pytest.fixture
 def mounts(tmp_path: Path) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("mounting takes root")
-    yield tmp_path
-    for folder in tmp_path.iterdir():
-        if folder.is_mount():
-            subprocess.run(["umount", "--lazy", folder], check=True)
+    with mounts_below(tmp_path) as found:
+        yield found
 
 
 def size_of(folder: Path) -> int:
@@ -70,10 +66,7 @@ def size_of(folder: Path) -> int:
 def test_a_volume_is_made_grows_and_goes(mounts: Path) -> None:
     server = Server()
     here = Sized(server, "node-2", mounts)
-    try:
-        here.claim(claim())
-    except OSError as error:
-        pytest.skip(f"nothing can be mounted here: {error}")
+    here.claim(claim())
     assert size_of(mounts / NAME) == 64 * MIB
     assert [(method, path) for method, path, _ in server.calls] == [("POST", "/api/v1/persistentvolumes")]
     assert server.volume["spec"]["storageClassName"] == "sized"
@@ -99,10 +92,7 @@ def test_a_volume_is_made_grows_and_goes(mounts: Path) -> None:
 
 
 def test_after_a_start_of_the_node_it_is_mounted_again_and_empty(mounts: Path) -> None:
-    try:
-        Sized(Server(), "node-2", mounts).volume(volume())
-    except OSError as error:
-        pytest.skip(f"nothing can be mounted here: {error}")
+    Sized(Server(), "node-2", mounts).volume(volume())
     assert size_of(mounts / NAME) == 64 * MIB
     assert not list((mounts / NAME).iterdir())
 

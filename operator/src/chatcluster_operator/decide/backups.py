@@ -19,6 +19,7 @@ from chatcluster_operator.api.spec.backup import Backup
 from chatcluster_operator.api.spec.bootstrap import RecoverySource
 from chatcluster_operator.decide import schedule
 from chatcluster_operator.decide.operations import Situation, Wait
+from chatcluster_operator.decide.times import rfc3339, seconds
 
 PATIENCE_SECONDS: Final = 3600
 """How long backups and other operations wait for each other."""
@@ -151,9 +152,9 @@ def holds_up(found: Sequence[ChatBackup], *, now: int) -> Wait | None:
     """Why an operation that rolls pods does not begin yet: a backup runs, and has not run for long."""
     for item in found:
         if item.status.phase is BackupPhase.RUNNING and item.status.started:
-            until = _seconds(item.status.started) + PATIENCE_SECONDS
+            until = seconds(item.status.started) + PATIENCE_SECONDS
             if now < until:
-                return Wait("BackupRunning", f"waits for ChatBackup {item.name} to end, until {_time(until)}", until)
+                return Wait("BackupRunning", f"waits for ChatBackup {item.name} to end, until {rfc3339(until)}", until)
     return None
 
 
@@ -177,9 +178,9 @@ def _waits(
         if stands:
             return Wait(reason, message)
     if standing.under_way is not None and pending:
-        until = _seconds(pending[0].created) + PATIENCE_SECONDS
+        until = seconds(pending[0].created) + PATIENCE_SECONDS
         if now < until:
-            why = f"waits for the end of the {standing.under_way} that is under way, until {_time(until)}"
+            why = f"waits for the end of the {standing.under_way} that is under way, until {rfc3339(until)}"
             return Wait("AnotherOperation", why, until)
     return None
 
@@ -191,14 +192,14 @@ def _begun(item: ChatBackup, release: str, location: str, source: RecoverySource
         id=id_,
         location=location,
         source=source.model_copy(update={"backup_id": id_}) if source else None,
-        started=_time(now),
+        started=rfc3339(now),
         release=release,
     )
     return _told(status, item.status, "Running", UNDER_WAY, now, holds=False)
 
 
 def _abandoned(status: ChatBackupStatus, reason: str, why: str, now: int) -> ChatBackupStatus:
-    failed = status.model_copy(update={"phase": BackupPhase.FAILED, "completed": _time(now)})
+    failed = status.model_copy(update={"phase": BackupPhase.FAILED, "completed": rfc3339(now)})
     return _told(failed, status, reason, why, now, holds=False)
 
 
@@ -209,7 +210,7 @@ def _follow(status: ChatBackupStatus, job: JobFacts | None, now: int) -> tuple[C
     steps = [step_of(item) for item in job.steps] or status.steps
     if job.failed:
         why = next((item.message for item in steps if item.message), job.failed)
-        failed = status.model_copy(update={"phase": BackupPhase.FAILED, "completed": _time(now), "steps": steps})
+        failed = status.model_copy(update={"phase": BackupPhase.FAILED, "completed": rfc3339(now), "steps": steps})
         return _told(failed, status, "Failed", f"{why}; nothing of it is left that counts", now, holds=False), False
     seal = next((item for item in job.steps if item.name == SEAL), None)
     if not job.done or seal is None or "id" not in seal.said:
@@ -251,7 +252,7 @@ def _told(
 ) -> ChatBackupStatus:
     wanted = ConditionStatus.TRUE if holds else ConditionStatus.FALSE
     old = next((item for item in before.conditions if item.type == CONDITION), None)
-    since = old.last_transition_time if old and old.status is wanted else _time(now)
+    since = old.last_transition_time if old and old.status is wanted else rfc3339(now)
     condition = Condition(type=CONDITION, status=wanted, last_transition_time=since, reason=reason, message=message)
     others = [item for item in status.conditions if item.type != CONDITION]
     return status.model_copy(update={"conditions": [condition, *others]})
@@ -272,16 +273,8 @@ def _scheduled(spec: Backup | None, here: Sequence[ChatBackup], now: int) -> tup
     if spec is None or spec.schedule is None:
         return None, None
     # Who deletes all ChatBackups gets another one at once; nothing else keeps the times.
-    last = max((_seconds(item.scheduled_for) for item in here if item.scheduled_for), default=None)
+    last = max((seconds(item.scheduled_for) for item in here if item.scheduled_for), default=None)
     return (
         schedule.due(spec.schedule, spec.time_zone, last=last, now=now),
         schedule.following(spec.schedule, spec.time_zone, now),
     )
-
-
-def _seconds(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())
-
-
-def _time(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,13 +10,13 @@ Three hold everything where it stands: a pause, a hibernation, and, between two 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
 from chatcluster_operator.api import ChatCluster, OperationPhase, RotationPhase
 from chatcluster_operator.decide.maintenance import Opening, opening
 from chatcluster_operator.decide.snapshot import Workload
+from chatcluster_operator.decide.times import rfc3339
 
 OVERRIDE_WINDOW: Final = "chatcluster.dev/override-window"
 """Annotation of a ChatCluster; with the value true, what waits for a maintenance window does not."""
@@ -128,7 +128,7 @@ def _closed(work: Work, now: Situation, *, urgent: bool) -> Wait | None:
     remedy = f"annotate the ChatCluster with {OVERRIDE_WINDOW}=true to go on now"
     if now.window.next is None:
         return Wait("OutsideWindow", f"waits for a maintenance window; {remedy}")
-    opens = datetime.fromtimestamp(now.window.next, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    opens = rfc3339(now.window.next)
     return Wait(
         "OutsideWindow", f"waits for the next maintenance window, which opens at {opens}; {remedy}", now.window.next
     )

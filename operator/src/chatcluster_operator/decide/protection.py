@@ -7,7 +7,6 @@ as they did when it began: a large one is not overdue for its size, and one that
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from chatcluster_operator.api import ConditionStatus
@@ -15,6 +14,7 @@ from chatcluster_operator.api.backup import BackupPhase, ChatBackup
 from chatcluster_operator.api.spec.backup import Backup
 from chatcluster_operator.decide import schedule, verification
 from chatcluster_operator.decide.backups import CONDITION
+from chatcluster_operator.decide.times import rfc3339, seconds
 
 SLACK_SECONDS: Final = 2 * 3600
 """How long a time of the schedule may pass before it counts as not served."""
@@ -48,7 +48,7 @@ def protection(
     tested = max((item for item in own if _tested(item)), key=_tested, default=None)
     moment = newest.status.moment if newest else None
     known = f"the newest whole one, {newest.name}, is of {moment}" if newest else "there is no whole one"
-    seconds = _seconds(moment) if moment else None
+    at = seconds(moment) if moment else None
     problem = _archiving(archiving, known) or _failed(last, known) or (_broken(tested) if tested else None)
     if problem is None and newest is None:
         problem = "NoBackupYet", f"No backup is whole yet: {_first(own, running)}."
@@ -57,11 +57,11 @@ def protection(
         why = f"The backup of {missed} is lacking: {_why(own, running)}; {known}."
         problem = ("BackupOverdue", why) if missed else None
     if problem is not None:
-        return Protection(False, *problem, seconds)
+        return Protection(False, *problem, at)
     name = newest.name if newest else ""
     restored = f" {tested.name} was restored for a test at {tested.status.verified}." if tested else ""
     message = f"ChatBackup {name} has everything that was acknowledged before {moment}.{restored}"
-    return Protection(True, "BackedUp", message, seconds)
+    return Protection(True, "BackedUp", message, at)
 
 
 def _archiving(since: str, known: str) -> tuple[str, str] | None:
@@ -89,11 +89,11 @@ def _missed(spec: Backup, newest: ChatBackup, running: ChatBackup | None, now: i
     """The time of the schedule that was not served; empty when the last one was."""
     if spec.schedule is None:
         return ""
-    at = min(now, _seconds(running.status.started)) if running and running.status.started else now
+    at = min(now, seconds(running.status.started)) if running and running.status.started else now
     wanted = schedule.latest(spec.schedule, spec.time_zone, at - SLACK_SECONDS)
-    if wanted is None or _seconds(newest.status.started or newest.created) >= wanted:
+    if wanted is None or seconds(newest.status.started or newest.created) >= wanted:
         return ""
-    return datetime.fromtimestamp(wanted, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return rfc3339(wanted)
 
 
 def _why(own: Sequence[ChatBackup], running: ChatBackup | None) -> str:
@@ -132,7 +132,3 @@ def _broken(tested: ChatBackup) -> tuple[str, str] | None:
 def _said(item: ChatBackup) -> str:
     told = (condition.message for condition in item.status.conditions if condition.type == CONDITION)
     return next(told, "it is yet to be looked at")
-
-
-def _seconds(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())

@@ -13,6 +13,7 @@ from typing import Final
 
 from chatcluster_operator.decide.operations import Wait
 from chatcluster_operator.decide.snapshot import Workload
+from chatcluster_operator.decide.times import rfc3339
 
 RESTART: Final = "chatcluster.dev/restart"
 """Annotation of a ChatCluster."""
@@ -65,8 +66,7 @@ def restarts(
     if pending and not rolling and wait is None:
         stamps[pending[0]] = due[pending[0]].strftime("%Y-%m-%dT%H:%M:%SZ")
     if not pending and later is not None:
-        at = datetime.fromtimestamp(later, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        wait = Wait("Scheduled", f"waits until {at}, as asked", later)
+        wait = Wait("Scheduled", f"waits until {rfc3339(later)}, as asked", later)
     elif not pending:
         wait = None
     turns = [*rolling, *pending]

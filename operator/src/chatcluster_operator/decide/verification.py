@@ -7,7 +7,6 @@ is read: so none is verified while one is made, and where one begins meanwhile, 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
 
 from chatcluster_operator.api import Condition, ConditionStatus
@@ -15,6 +14,7 @@ from chatcluster_operator.api.backup import BackupPhase, BackupVerification, Cha
 from chatcluster_operator.api.spec.backup import Backup
 from chatcluster_operator.decide import schedule
 from chatcluster_operator.decide.backups import JobFacts, step_of
+from chatcluster_operator.decide.times import rfc3339, seconds
 
 CONDITION: Final = "Verified"
 BROKEN: Final = "Broken"
@@ -61,12 +61,12 @@ def course(
         return Course()
     due = schedule.following(wanted.schedule, spec.time_zone, now)
     whole = [item for item in own if item.status.phase is BackupPhase.COMPLETED and not item.deleting]
-    begun = [_seconds(item.status.verification.started) for item in own if item.status.verification]
+    begun = [seconds(item.status.verification.started) for item in own if item.status.verification]
     newest = max(whole, key=lambda item: item.status.moment or "", default=None)
     at = schedule.due(wanted.schedule, spec.time_zone, last=max(begun, default=None), now=now)
     if newest is None or at is None or running or stopped or not image:
         return Course(due=due)
-    begins = newest.status.model_copy(update={"verification": BackupVerification(started=_time(now))})
+    begins = newest.status.model_copy(update={"verification": BackupVerification(started=rfc3339(now))})
     return Course({newest.name: _told(begins, "Running", "it is being restored for a test", now)}, due=due)
 
 
@@ -94,29 +94,21 @@ def _follow(status: ChatBackupStatus, job: JobFacts | None, running: bool, now: 
     message = (
         f"{items.get('verify')} messages and files were read and {items[POSTGRES]} tables restored, all as written"
     )
-    return _ended(status.model_copy(update={"verified": _time(now)}), "Verified", message, now, holds=True), False
+    return _ended(status.model_copy(update={"verified": rfc3339(now)}), "Verified", message, now, holds=True), False
 
 
 def _ended(status: ChatBackupStatus, reason: str, message: str, now: int, *, holds: bool = False) -> ChatBackupStatus:
     assert status.verification is not None  # noqa: S101 - of one under way
-    over = status.verification.model_copy(update={"ended": _time(now)})
+    over = status.verification.model_copy(update={"ended": rfc3339(now)})
     return _told(status.model_copy(update={"verification": over}), reason, message, now, holds=holds)
 
 
 def _told(status: ChatBackupStatus, reason: str, message: str, now: int, *, holds: bool = False) -> ChatBackupStatus:
     wanted = ConditionStatus.TRUE if holds else ConditionStatus.FALSE
     old = next((item for item in status.conditions if item.type == CONDITION), None)
-    since = old.last_transition_time if old and old.status is wanted else _time(now)
+    since = old.last_transition_time if old and old.status is wanted else rfc3339(now)
     condition = Condition(
         type=CONDITION, status=wanted, last_transition_time=since, reason=reason, message=message[:2048]
     )
     others = [item for item in status.conditions if item.type != CONDITION]
     return status.model_copy(update={"conditions": [*others, condition]})
-
-
-def _seconds(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())
-
-
-def _time(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from chatcluster_operator.api import (
@@ -69,6 +69,26 @@ def secret(
 ) -> Manifest:
     """A Secret of plain texts."""
     return manifest("v1", "Secret", cluster, name, component, owned=owned, type="Opaque", data=encode(values))
+
+
+def rights(
+    cluster: ChatCluster, name: str, component: str, rules: Sequence[Mapping[str, Sequence[str]]]
+) -> list[Manifest]:
+    """A ServiceAccount, and what it may do in its namespace. Its token is in the pods that ask for it alone."""
+    group = "rbac.authorization.k8s.io"
+    return [
+        manifest("v1", "ServiceAccount", cluster, name, component, automountServiceAccountToken=False),
+        manifest(f"{group}/v1", "Role", cluster, name, component, rules=rules),
+        manifest(
+            f"{group}/v1",
+            "RoleBinding",
+            cluster,
+            name,
+            component,
+            roleRef={"apiGroup": group, "kind": "Role", "name": name},
+            subjects=[{"kind": "ServiceAccount", "name": name, "namespace": cluster.namespace}],
+        ),
+    ]
 
 
 def service(

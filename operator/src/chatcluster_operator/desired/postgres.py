@@ -165,19 +165,7 @@ def _rights(cluster: ChatCluster, name: str, members: int) -> list[Manifest]:
             "verbs": ["get", "patch"],
         },
     ]
-    return [
-        manifest("v1", "ServiceAccount", cluster, name, NAME, automountServiceAccountToken=False),
-        manifest("rbac.authorization.k8s.io/v1", "Role", cluster, name, NAME, rules=rules),
-        manifest(
-            "rbac.authorization.k8s.io/v1",
-            "RoleBinding",
-            cluster,
-            name,
-            NAME,
-            roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-            subjects=[{"kind": "ServiceAccount", "name": name, "namespace": cluster.namespace}],
-        ),
-    ]
+    return common.rights(cluster, name, NAME, rules)
 
 
 def _configuration(name: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from chatcluster_operator.api.constants import RECOVERY
 from chatcluster_operator.api.spec import Workload
 from chatcluster_operator.desired import stores
 from chatcluster_operator.desired.backup import DRAINED, RESOURCES, named, s3_env, s3_files
-from chatcluster_operator.desired.common import checksum, manifest, object_name, secret
+from chatcluster_operator.desired.common import checksum, manifest, object_name, rights, secret
 from chatcluster_operator.desired.components import running_services
 from chatcluster_operator.desired.pods import SECRETS_PATH, Task, env, run_once, secrets_volume
 from chatcluster_operator.desired.types import Inputs, Manifest, RecoveryRun
@@ -107,17 +107,7 @@ def _rights(cluster: ChatCluster) -> list[Manifest]:
     return [
         # Its content is the Job's, and no part of what is applied.
         manifest("v1", "Secret", cluster, name, COMPONENT, type="Opaque"),
-        manifest("v1", "ServiceAccount", cluster, name, COMPONENT, automountServiceAccountToken=False),
-        manifest("rbac.authorization.k8s.io/v1", "Role", cluster, name, COMPONENT, rules=rules),
-        manifest(
-            "rbac.authorization.k8s.io/v1",
-            "RoleBinding",
-            cluster,
-            name,
-            COMPONENT,
-            roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-            subjects=[{"kind": "ServiceAccount", "name": name, "namespace": cluster.namespace}],
-        ),
+        *rights(cluster, name, COMPONENT, rules),
     ]
 
 

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from chatcluster_operator.api import FIELD_MANAGER, LABEL_COMPONENT, LABEL_INSTANCE
@@ -10,6 +9,7 @@ from chatcluster_operator.api.backup import time_or_nothing
 from chatcluster_operator.api.constants import BACKUP, NOT_ARCHIVED_SINCE, RECOVERY, VERIFICATION
 from chatcluster_operator.decide import Child, Pod, Workload
 from chatcluster_operator.decide.snapshot import Job, digest
+from chatcluster_operator.decide.times import seconds
 from chatcluster_operator.desired import migrations
 from chatcluster_operator.desired.pods import CHECKSUM, RESTARTED_AT
 
@@ -91,7 +91,7 @@ def _job(body: Mapping[str, Any]) -> Job:
         return Job(done="Complete" in found)
     return Job(
         failed=f"{failed.get('reason', 'Failed')}: {failed.get('message', 'no message')}",
-        since=int(datetime.fromisoformat(failed["lastTransitionTime"]).timestamp()),
+        since=seconds(failed["lastTransitionTime"]),
     )
 
 

@@ -221,13 +221,20 @@ def with_members(environment: Cluster, storage: Mapping[str, str] | None = None)
         own.wake()
 
 
-def several(spec: Mapping[str, Any], address: str, storage: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """A spec like this one, with several of everything that can be several, reached at another `host:port`."""
+def beside(spec: Mapping[str, Any], address: str) -> dict[str, Any]:
+    """A spec like this one, reached at another `host:port`; its volumes go with it."""
     made = copy.deepcopy(dict(spec))
     made["edge"] = made.get("edge", {}) | {
         "service": {"type": "NodePort", "nodePort": NODE_PORT},
         "publicUrl": f"http://{address}",
     }
+    # The other may sleep still, from a run that was cut off.
+    return made | {"deletionPolicy": "Delete", "hibernated": False}
+
+
+def several(spec: Mapping[str, Any], address: str, storage: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A spec like this one, with several of everything that can be several, reached at another `host:port`."""
+    made = beside(spec, address)
     for name in SERVICES:
         service = made.setdefault("services", {}).setdefault(name, {})
         service["autoscaling"] = {"minReplicas": 2, "maxReplicas": 2}
@@ -235,12 +242,7 @@ def several(spec: Mapping[str, Any], address: str, storage: Mapping[str, str] | 
         made[name] = made.get(name, {}) | {"members": MEMBERS}
     for name in (*STORES, "mongodb") if storage else ():
         made[name] = made.get(name, {}) | {"storage": dict(storage or {})}
-    # The other may sleep still, from a run that was cut off.
-    return made | {
-        "failover": {"replaceAfterSeconds": _LOST_SECONDS},
-        "deletionPolicy": "Delete",
-        "hibernated": False,
-    }
+    return made | {"failover": {"replaceAfterSeconds": _LOST_SECONDS}}
 
 
 def two_at_once(world: World, seconds: float) -> Sequence[str]:

@@ -12,13 +12,11 @@ import argparse
 import logging
 import os
 import re
-import signal
 import subprocess
-import threading
 from pathlib import Path
 from typing import Any
 
-from .volumes import PROVISIONED_BY, VOLUMES, Api, Controller, Manifest, node_of, volume_for, volume_name
+from .volumes import PROVISIONED_BY, VOLUMES, Api, Controller, Manifest, node_of, serve, volume_for, volume_name
 
 PROVISIONER = "chatcluster.dev/sized"
 STORAGE_CLASS = "sized"
@@ -134,14 +132,8 @@ def main() -> None:
     parser.add_argument("--node", required=True, help="name of this node")
     parser.add_argument("--folder", type=Path, required=True, help="where its volumes are mounted")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     os.umask(0o022)
-    sized = Sized(Api(options.host, options.port, options.pki), options.node, options.folder)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    sized.follow_all(stop)
-    stop.wait()
+    serve(Sized(Api(options.host, options.port, options.pki), options.node, options.folder))
 
 
 if __name__ == "__main__":

@@ -201,6 +201,16 @@ class Controller:
                 pause = min(pause * 2, BACKOFF_SECONDS[1])
 
 
+def serve(controller: Controller) -> None:
+    """Follow all that there is, as a program, until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    controller.follow_all(stop)
+    stop.wait()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Give claims of the storage class `local` folders on their nodes.")
     parser.add_argument("--host", default="127.0.0.1", help="where the API server listens")
@@ -209,13 +219,7 @@ def main() -> None:
     parser.add_argument("--machines", type=Path, required=True, help="folder with the nodes' disks")
     parser.add_argument("--seen-as", type=Path, required=True, help="where a node sees the folder of its volumes")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    controller = Controller(Api(options.host, options.port, options.pki), options.machines, options.seen_as)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    controller.follow_all(stop)
-    stop.wait()
+    serve(Controller(Api(options.host, options.port, options.pki), options.machines, options.seen_as))
 
 
 if __name__ == "__main__":

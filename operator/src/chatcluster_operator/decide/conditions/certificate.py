@@ -6,6 +6,7 @@ from typing import Final
 from chatcluster_operator.decide.certificates import LEAF_RENEWED_DAYS, CertificateFacts, Source
 from chatcluster_operator.decide.facts import Facts
 from chatcluster_operator.decide.snapshot import Key
+from chatcluster_operator.decide.times import seconds
 from chatcluster_operator.decide.verdict import Verdict
 from chatcluster_operator.desired.tls import DAY, Certificate
 
@@ -48,7 +49,7 @@ def _lacking(facts: Facts, known: CertificateFacts) -> Verdict:
 
 
 def _standing(facts: Facts, known: CertificateFacts, certificate: Certificate) -> Verdict:
-    now = int(datetime.fromisoformat(facts.now).timestamp())
+    now = seconds(facts.now)
     end = _date(certificate.not_after)
     remedy = _remedy(facts, known)
     if certificate.not_after <= now:
@@ -90,5 +91,5 @@ def _names(certificate: Certificate) -> str:
     return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "") if names else "no name"
 
 
-def _date(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+def _date(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
