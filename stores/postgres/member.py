@@ -4,6 +4,7 @@
     member handover                     before its pod goes (preStop): has another member lead, where this one does
     member on_role_change ROLE SCOPE    Patroni's callback: who comes to lead takes the label of a leader off the others
     member guard                        in a container beside Patroni's: gives up the lock of a Patroni that is dead
+    member release                      before Patroni starts: the same, where the guard was killed with it
     member watchdog PID                 beside Patroni, the process PID: stops a PostgreSQL that nobody looks after
     member annotate KEY [VALUE]         an annotation of its own pod; without a value it is taken away
     member anew                         where a backup is restored, before Patroni starts: clears away a broken try
@@ -14,6 +15,8 @@ A Patroni that is killed leaves its lock behind, and the others wait until that 
 container is back before; which the kubelet puts off ever longer when that happens often. The guard outlives it, and
 knows: both containers share a folder with a file that Patroni has locked for as long as it lives. The guard keeps that
 file locked while it gives up Patroni's lock in Kubernetes, so a new Patroni only starts when it has made up its mind.
+Where both were killed, whichever container is back first gives up the lock. Patroni would do so too once it runs, but
+takes seconds to start.
 
 A Patroni that hangs cannot stop its PostgreSQL before another member is elected. Until the others have turned to that
 one, a commit could still be acknowledged that the new leader does not have. Patroni would have the kernel's watchdog
@@ -183,10 +186,7 @@ def guard() -> None:
                 fcntl.flock(file, fcntl.LOCK_UN)
                 time.sleep(POLL_SECONDS)
             fcntl.flock(file, fcntl.LOCK_EX)
-            try:
-                release()
-            except (OSError, ValueError, KeyError) as error:
-                say(f"guard: the lock stays until it has run out: {error}")
+            release()
             fcntl.flock(file, fcntl.LOCK_UN)
 
 
@@ -205,11 +205,14 @@ def release() -> None:
         if time.monotonic() > deadline:
             return
         time.sleep(POLL_SECONDS / 10)
-    kubernetes = Kubernetes()
-    leader, version = kubernetes.leader()
-    if leader == NAME:
-        kubernetes.patch(kubernetes.lock, version, {"annotations": {"leader": None}})
-        say("guard: gave up the lock of a Patroni that is dead")
+    try:
+        kubernetes = Kubernetes()
+        leader, version = kubernetes.leader()
+        if leader == NAME:
+            kubernetes.patch(kubernetes.lock, version, {"annotations": {"leader": None}})
+            say("release: gave up the lock of a Patroni that is dead")
+    except (OSError, ValueError, KeyError) as error:
+        say(f"release: the lock stays until it has run out: {error}")
 
 
 def serves() -> bool:
@@ -295,6 +298,8 @@ def main() -> None:
             # The first process of a container is told to end in vain, unless it listens.
             signal.signal(signal.SIGTERM, lambda *_: sys.exit())
             guard()
+        case ["release"]:
+            release()
         case ["watchdog", pid] if pid.isdigit():
             watchdog(int(pid))
         case ["annotate", key, *value] if len(value) <= 1:
@@ -302,7 +307,7 @@ def main() -> None:
         case ["anew"]:
             anew()
         case _:
-            known = "handover | on_role_change ROLE SCOPE | guard | watchdog PID | annotate KEY [VALUE] | anew"
+            known = "handover | on_role_change ROLE SCOPE | guard | release | watchdog PID | annotate KEY [VALUE] | anew"
             sys.exit(f"usage: member {known}")
 
 

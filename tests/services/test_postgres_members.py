@@ -23,6 +23,8 @@ from chatcluster_testing.control_plane import running, until
 from chatcluster_testing.patroni import Member, Members, Writer, execute, running_members
 from chatcluster_testing.specs import body, inputs_maker
 
+GAVE_UP = "release: gave up the lock of a Patroni that is dead"
+
 
 @pytest.fixture(scope="module")
 def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Members]:
@@ -52,7 +54,24 @@ def test_a_killed_one_is_replaced_and_comes_back_as_a_copy(members: Members) -> 
         members.settle()
         writer.goes_on()
     note("killed", writer)
-    assert "gave up the lock" in old.log
+    assert GAVE_UP in old.log
+    assert members.leader is not old
+    writer.check()
+
+
+def test_one_whose_guard_is_killed_with_it_gives_up_the_lock_before_patroni_starts(members: Members) -> None:
+    old = members.leader
+    with Writer(members) as writer:
+        old.kill_pod()
+        before = old.log.count(GAVE_UP)
+        old.spawn(guard=False)
+        until(lambda: members.lock() not in {"", old.name}, "another to lead", 60)
+        writer.goes_on()
+        old.spawn_guard()
+        members.settle()
+        writer.goes_on()
+    note("killed with its guard", writer)
+    assert old.log.count(GAVE_UP) == before + 1
     assert members.leader is not old
     writer.check()
 

@@ -70,12 +70,16 @@ class Member:
         """Whether its pod is one of several, which have a guard and hand over before they go."""
         return "CHAT_MEMBERS" in self.env
 
-    def spawn(self) -> None:
-        """Start its main container; the guard's too where it has one that does not run yet."""
-        with contextlib.suppress(AssertionError):
-            if self.several:
-                self._guard.spawn()
+    def spawn(self, *, guard: bool = True) -> None:
+        """Start its main container; the guard's too where it is to have one."""
+        if guard and self.several:
+            self.spawn_guard()
         self._main.spawn()
+
+    def spawn_guard(self) -> None:
+        """Start the guard's container, unless it runs."""
+        with contextlib.suppress(AssertionError):
+            self._guard.spawn()
 
     @property
     def ready(self) -> bool:
@@ -90,6 +94,11 @@ class Member:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
 
+    def kill_pod(self) -> None:
+        """What the kernel does where the guard's container is killed too."""
+        self._guard.kill()
+        self.kill()
+
     def stop(self) -> None:
         """What the kubelet does when the pod is to go: the hook first, then SIGTERM."""
         if self.several:
@@ -103,8 +112,7 @@ class Member:
 
     def close(self) -> None:
         """End everything."""
-        self.kill()
-        self._guard.kill()
+        self.kill_pod()
 
     def _server(self) -> list[int]:
         """PostgreSQL's processes, the one that starts the others first."""
