@@ -307,8 +307,10 @@ def main() -> None:
         case ["anew"]:
             anew()
         case _:
-            known = "handover | on_role_change ROLE SCOPE | guard | release | watchdog PID | annotate KEY [VALUE] | anew"
-            sys.exit(f"usage: member {known}")
+            sys.exit(
+                "usage: member handover | on_role_change ROLE SCOPE | guard | release | watchdog PID | "
+                "annotate KEY [VALUE] | anew"
+            )
 
 
 if __name__ == "__main__":
