@@ -154,7 +154,8 @@ def test_what_cannot_change_is_made_anew(room: Any, operator: Any) -> None:
     changes = EARLIER | jobs
     wanted = {key: _essence(room.child(*key)) for key in changes}
     earlier = {key: _swap(room, *key, change) for key, change in changes.items()}
-    pod, claim = _running(room, earlier["StatefulSet", "demo-postgres"])
+    size = wanted["StatefulSet", "demo-postgres"]["spec"]["volumeClaimTemplates"][0]["spec"]
+    pod, claim = _running(room, earlier["StatefulSet", "demo-postgres"], size)
 
     room.change({"spec": {"paused": False}})
     for key in changes:
@@ -240,8 +241,8 @@ def _swap(room: Any, kind: str, name: str, change: Callable[[Object], None]) -> 
     return room.api.create(KINDS[kind].path(room.namespace), body)
 
 
-def _running(room: Any, owner: Object) -> tuple[Object, Object]:
-    """A pod and a claim of a StatefulSet, as its controller makes them."""
+def _running(room: Any, owner: Object, asked: Object) -> tuple[Object, Object]:
+    """A pod of a StatefulSet, as its controller makes it, and its claim, with a volume as large as is asked for."""
     reference = {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -259,8 +260,17 @@ def _running(room: Any, owner: Object) -> tuple[Object, Object]:
     spec["automountServiceAccountToken"] = False
     spec["volumes"].append({"name": "data", "emptyDir": {}})
     pod = room.api.create(KINDS["Pod"].path(room.namespace), {"metadata": metadata, "spec": spec})
-    claim = {
-        "metadata": {"name": f"data-{name}", "labels": template["metadata"]["labels"], "ownerReferences": [reference]},
-        "spec": owner["spec"]["volumeClaimTemplates"][0]["spec"],
-    }
-    return pod, room.api.create(CLAIM.path(room.namespace), claim)
+    claim = room.api.create(
+        CLAIM.path(room.namespace),
+        {
+            "metadata": {
+                "name": f"data-{name}",
+                "labels": template["metadata"]["labels"],
+                "ownerReferences": [reference],
+            },
+            "spec": asked,
+        },
+    )
+    bound = {"phase": "Bound", "accessModes": asked["accessModes"], "capacity": asked["resources"]["requests"]}
+    room.api.merge(f"{CLAIM.path(room.namespace, f'data-{name}')}/status", {"status": bound})
+    return pod, claim

@@ -49,13 +49,22 @@ class Volumes:
         elif not short:
             self._claims, self._short = None, {}
             self._refused.clear()
+        found = self._courses(cluster, wanted, present)
+        if not fresh and any(course.template != course.present for course in found.values()):
+            # What was read a while ago is good for being told, and not for being acted on: a member may have come since.
+            await self._read(short, now)
+            found, fresh = self._courses(cluster, wanted, present), True
+        return found if fresh else {name: replace(course, expand=()) for name, course in found.items()}
+
+    def _courses(
+        self, cluster: ChatCluster, wanted: Mapping[str, str], present: Mapping[str, str | None]
+    ) -> dict[str, Growth]:
+        """What comes of the claims as they were read last."""
         found: dict[str, Growth] = {}
         for name, size in wanted.items():
             claims = None if self._claims is None else [claim for claim in self._claims if claim.store == name]
             asleep = cluster.spec.hibernated
-            course = growth(name, present[name], size, claims, self._expandable, asleep=asleep)
-            # What was read a while ago is good for being told, and not for being acted on.
-            found[name] = course if fresh else replace(course, expand=())
+            found[name] = growth(name, present[name], size, claims, self._expandable, asleep=asleep)
         return found
 
     async def carry_out(self, actor: Actor, growths: Mapping[str, Growth]) -> dict[str, str]:
