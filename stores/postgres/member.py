@@ -5,7 +5,8 @@
     member on_role_change ROLE SCOPE    Patroni's callback: who comes to lead takes the label of a leader off the others
     member guard                        in a container beside Patroni's: gives up the lock of a Patroni that is dead
     member release                      before Patroni starts: the same, where the guard was killed with it
-    member watchdog PID                 beside Patroni, the process PID: stops a PostgreSQL that nobody looks after
+    member watchdog PID                 beside Patroni, the process PID: stops a PostgreSQL that nobody looks after, and
+                                        gives up the lock of another member whose container has ended
     member annotate KEY [VALUE]         an annotation of its own pod; without a value it is taken away
     member anew                         where a backup is restored, before Patroni starts: clears away a broken try
 
@@ -15,8 +16,9 @@ A Patroni that is killed leaves its lock behind, and the others wait until that 
 container is back before; which the kubelet puts off ever longer when that happens often. The guard outlives it, and
 knows: both containers share a folder with a file that Patroni has locked for as long as it lives. The guard keeps that
 file locked while it gives up Patroni's lock in Kubernetes, so a new Patroni only starts when it has made up its mind.
-Where both were killed, whichever container is back first gives up the lock. Patroni would do so too once it runs, but
-takes seconds to start.
+Where both were killed, the other members look at its pod as soon as they hear no more from it: the kubelet says when a
+container has ended, and a lock that was not renewed since belongs to nobody. Whichever container is back first gives up
+the lock, too. Patroni would do so once it runs, but takes seconds to start, and may not be started again for minutes.
 
 A Patroni that hangs cannot stop its PostgreSQL before another member is elected. Until the others have turned to that
 one, a commit could still be acknowledged that the new leader does not have. Patroni would have the kernel's watchdog
@@ -38,8 +40,9 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -59,6 +62,21 @@ HANGS_SECONDS = 14.0
 """How old Patroni's last look may be. It looks every 3 s, and tells PostgreSQL to stop within 12 s of the last time
 that it renewed its lock; 20 s after that another may be elected."""
 LOOK_SECONDS = 1.0
+BURIAL_PAUSE = 30.0
+"""Between two looks at the pod of a leader that has been silent for long."""
+CONTAINER = "postgres"
+"""Name of the container of Patroni and PostgreSQL."""
+
+
+class Lock(NamedTuple):
+    """Patroni's lock as it is in Kubernetes."""
+
+    holder: str
+    """The member that leads, or led; empty: nobody does."""
+    renewed: str
+    """When, ISO 8601, by the clock of the holder's node."""
+    version: str
+    """Resource version of the object."""
 
 
 class Kubernetes:
@@ -86,10 +104,15 @@ class Kubernetes:
         """Change an object's metadata, provided that it is still of this resource version."""
         self._call("PATCH", path, {"metadata": {"resourceVersion": version, **metadata}})
 
-    def leader(self) -> tuple[str, str]:
-        """Who holds the lock, run out or not, and the resource version of that."""
+    def leader(self) -> Lock:
+        """The lock, run out or not."""
         metadata = self.get(self.lock)["metadata"]
-        return (metadata.get("annotations") or {}).get("leader", ""), metadata["resourceVersion"]
+        said = metadata.get("annotations") or {}
+        return Lock(said.get("leader", ""), said.get("renewTime", ""), metadata["resourceVersion"])
+
+    def release(self, lock: Lock) -> None:
+        """Take it from who has it, unless it was renewed meanwhile."""
+        self.patch(self.lock, lock.version, {"annotations": {"leader": None}})
 
     def _call(self, method: str, path: str, body: Any) -> dict[str, Any]:
         # The token is read each time: the kubelet replaces it before it runs out.
@@ -167,7 +190,7 @@ def on_role_change(role: str) -> None:
     look.
     """
     kubernetes = Kubernetes()
-    if role != "primary" or kubernetes.leader()[0] != NAME:
+    if role != "primary" or kubernetes.leader().holder != NAME:
         return
     for pod in kubernetes.get(f"pods?labelSelector={kubernetes.led}")["items"]:
         metadata = pod["metadata"]
@@ -207,9 +230,9 @@ def release() -> None:
         time.sleep(POLL_SECONDS / 10)
     try:
         kubernetes = Kubernetes()
-        leader, version = kubernetes.leader()
-        if leader == NAME:
-            kubernetes.patch(kubernetes.lock, version, {"annotations": {"leader": None}})
+        lock = kubernetes.leader()
+        if lock.holder == NAME:
+            kubernetes.release(lock)
             say("release: gave up the lock of a Patroni that is dead")
     except (OSError, ValueError, KeyError) as error:
         say(f"release: the lock stays until it has run out: {error}")
@@ -230,9 +253,11 @@ def watchdog(patroni: int) -> None:
     """Stop PostgreSQL at once, where it takes writes and Patroni has not looked after it for too long."""
     own = Patroni()
     seen = time.time()
+    burial = Burial()
     while os.getppid() == patroni:
         time.sleep(LOOK_SECONDS)
         state = own.state()
+        burial.look(state)
         # With the API server away, and all other members' word that they elect nobody, Patroni knows what it does.
         seen = max(seen, time.time() if state.get("failsafe_mode_is_active") else state.get("dcs_last_seen", 0))
         if time.time() - seen > HANGS_SECONDS and (postmaster := writing()):
@@ -240,6 +265,52 @@ def watchdog(patroni: int) -> None:
             with contextlib.suppress(ProcessLookupError):
                 # An immediate shutdown: nothing more is acknowledged.
                 os.kill(postmaster, signal.SIGQUIT)
+
+
+class Burial:
+    """Gives up the lock of a leader whose container has ended, as soon as this member hears no more from it.
+
+    Who is silent is looked at less and less often: its lock runs out by itself.
+    """
+
+    def __init__(self) -> None:
+        self._pause, self._due = LOOK_SECONDS, 0.0
+
+    def look(self, state: dict[str, Any]) -> None:
+        """With each look of the watchdog at what its Patroni says."""
+        if state.get("role") != "replica" or state.get("replication_state") == "streaming":
+            self._pause, self._due = LOOK_SECONDS, 0.0
+        elif time.monotonic() >= self._due:
+            try:
+                self._bury()
+            except (OSError, ValueError, KeyError) as error:
+                say(f"watchdog: whether the leader has ended cannot be seen: {error}")
+            self._pause = min(self._pause * 1.5, BURIAL_PAUSE)
+            self._due = time.monotonic() + self._pause
+
+    @staticmethod
+    def _bury() -> None:
+        kubernetes = Kubernetes()
+        lock = kubernetes.leader()
+        if lock.holder not in {"", NAME} and ended(kubernetes.get(f"pods/{lock.holder}"), lock.renewed):
+            kubernetes.release(lock)
+            say(f"watchdog: gave up the lock of {lock.holder}, whose container has ended")
+
+
+def ended(pod: dict[str, Any], renewed: str) -> bool:
+    """Whether the kubelet says that PostgreSQL's container has ended and does not run again, and that after its member
+    renewed its lock. It says so to the second; all is by the clock of one node, as the lock is this pod's."""
+    status = pod.get("status", {})
+    for container in status.get("containerStatuses", []):
+        if container["name"] == CONTAINER and "running" not in container["state"]:
+            last = container["state"].get("terminated") or container.get("lastState", {}).get("terminated") or {}
+            began, finished, lock = map(_moment, (status.get("startTime"), last.get("finishedAt"), renewed))
+            return began <= lock < finished + timedelta(seconds=1) if began and finished and lock else False
+    return False
+
+
+def _moment(said: str | None) -> datetime | None:
+    return datetime.fromisoformat(said) if said else None
 
 
 def writing() -> int:

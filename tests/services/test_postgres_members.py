@@ -76,6 +76,23 @@ def test_one_whose_guard_is_killed_with_it_gives_up_the_lock_before_patroni_star
     writer.check()
 
 
+def test_one_that_is_not_started_again_is_replaced_by_the_word_of_its_kubelet(members: Members) -> None:
+    old = members.leader
+    with Writer(members) as writer:
+        old.kill_pod()
+        members.say_ended(old)
+        until(lambda: members.lock() not in {"", old.name}, "another to lead", 60)
+        writer.goes_on()
+        members.say_running(old)
+        old.spawn()
+        members.settle()
+        writer.goes_on()
+    note("killed and not started again", writer)
+    buried = f"watchdog: gave up the lock of {old.name}, whose container has ended"
+    assert any(buried in member.log for member in members.members)
+    writer.check()
+
+
 def test_one_that_is_to_go_hands_over_first_and_comes_back_with_other_settings(members: Members) -> None:
     old = members.leader
     with Writer(members) as writer:

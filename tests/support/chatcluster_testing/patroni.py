@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ from chatcluster_testing.process import Program, free_port, store_env
 
 SCRIPTS = Path(__file__).parents[3] / "stores/postgres"
 DATABASE = "chat_user"
+
+
+def _second() -> str:
+    """This moment as Kubernetes says it."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @dataclass(eq=False)
@@ -159,6 +165,7 @@ class Members:
     def __post_init__(self) -> None:
         namespace = self.cluster.namespace
         self.path = f"/api/v1/namespaces/{namespace}"
+        self._began = _second()
         replicas = self._make()
         token = self.plane.service_account_token(namespace, self.name)
         self._kubeconfig = shutil.copy(self.plane.kubeconfig("patroni", token), self.folder)
@@ -290,6 +297,22 @@ class Members:
         own["pg_ident"] = [line.replace("chatcluster", user) for line in own["pg_ident"]]
         own["callbacks"] = {name: str(folder / "bin" / Path(run).name) for name, run in own["callbacks"].items()}
         return yaml.safe_dump(config)
+
+    def say_ended(self, member: Member) -> None:
+        """As the kubelet says it of a container that was killed and is not started again for now."""
+        moment = _second()
+        terminated = {"exitCode": 137, "reason": "Error", "startedAt": moment, "finishedAt": moment}
+        waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
+        self._say_state(member, waiting, {"terminated": terminated})
+
+    def say_running(self, member: Member) -> None:
+        """As the kubelet says it of a container that runs."""
+        self._say_state(member, {"running": {}}, {})
+
+    def _say_state(self, member: Member, state: dict[str, Any], last: dict[str, Any]) -> None:
+        container = {"name": "postgres", "image": "postgres", "imageID": "", "restartCount": 1, "ready": False}
+        status = {"containerStatuses": [{**container, "state": state, "lastState": last}], "startTime": self._began}
+        self.plane.api.merge(f"{self.path}/pods/{member.name}/status", {"status": status})
 
     def start(self) -> None:
         """All at once, and wait for all to be ready."""
