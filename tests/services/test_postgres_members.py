@@ -9,6 +9,7 @@ import json
 import logging
 import secrets
 import signal
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -74,6 +75,48 @@ def test_one_whose_guard_is_killed_with_it_gives_up_the_lock_before_patroni_star
     assert old.log.count(GAVE_UP) == before + 1
     assert members.leader is not old
     writer.check()
+
+
+def test_whoever_asks_how_all_are_makes_no_second_leader(members: Members) -> None:
+    acquired = "promoted self to leader by acquiring session lock"
+
+    def count() -> int:
+        return sum(member.log.count(acquired) for member in members.members)
+
+    for _ in range(3):
+        old, before = members.leader, count()
+        with asked_all_the_while(members.others(old)):
+            # Both wait for the word of the one that hangs, and so decide at the same moment.
+            old.hang(signal.SIGSTOP)
+            members.unlock()
+            until(lambda old=old: members.lock() not in {"", old.name}, "another to lead", 60)
+            old.hang(signal.SIGCONT)
+            members.settle()
+        assert count() == before + 1
+
+
+@contextlib.contextmanager
+def asked_all_the_while(asked: list[Member]) -> Iterator[None]:
+    """Somebody asks these members' Patroni about all of them, again and again."""
+    end = threading.Event()
+
+    def ask(member: Member) -> None:
+        while not end.is_set():
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"http://127.0.0.1:{member.rest_port}/cluster", timeout=5) as answer,
+            ):
+                answer.read()
+
+    askers = [threading.Thread(target=ask, args=(member,)) for member in asked for _ in range(2)]
+    for asker in askers:
+        asker.start()
+    try:
+        yield
+    finally:
+        end.set()
+        for asker in askers:
+            asker.join()
 
 
 def test_one_that_is_not_started_again_is_replaced_by_the_word_of_its_kubelet(members: Members) -> None:

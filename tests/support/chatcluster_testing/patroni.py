@@ -244,6 +244,10 @@ class Members:
             "read-only": "read-only",
         }.items():
             (folder / "bin" / command).symlink_to(SCRIPTS / script)
+        # With the Patroni of these tests, not the one of this machine's system.
+        ha = folder / "bin/ha"
+        ha.write_text(f'#!/bin/sh\nexec {sys.executable} {SCRIPTS / "ha.py"} "$@"\n')
+        ha.chmod(0o755)
         (folder / "entrypoint").symlink_to(SCRIPTS / "entrypoint")
         self._write_files(folder, port, rest_port)
         env = {
@@ -348,6 +352,12 @@ class Members:
         """Who holds Patroni's lock."""
         found = self.plane.api.call("GET", f"{self.path}/configmaps/{self.name}-leader")
         return (found["metadata"].get("annotations") or {}).get("leader", "")
+
+    def unlock(self) -> None:
+        """Take Patroni's lock from who holds it."""
+        self.plane.api.merge(
+            f"{self.path}/configmaps/{self.name}-leader", {"metadata": {"annotations": {"leader": None}}}
+        )
 
 
 class Writer:
