@@ -67,7 +67,7 @@ class Restore:
         job = until(lambda: self.room.child("Job", "demo-recovery-find"), "the Job that finds the backup", SECONDS)
         backed_up = generate(None, even_randomness())
         keys = {name: str(getattr(backed_up, name)) for name in KEYS}
-        point = {"label": "20261123-042550F", "point": f"{ID}-1", "at": "2026-11-23T04:30:00+00:00"}
+        point = {"label": "20261123-042550F", "point": f"{ID}-1", "at": "2026-11-23T04:30:00+00:00", "version": 17}
         about = {"id": ID, "cluster": "team/demo", "release": release, "moment": "2026-11-23T04:26:00Z"}
         account = self.folder / "account"
         account.mkdir(exist_ok=True)

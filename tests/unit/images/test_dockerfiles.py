@@ -8,6 +8,7 @@ import pytest
 from chatcluster_local.images.inputs import copied, ignore_patterns, ignored
 from chatcluster_local.images.recipes import RECIPES
 from chatcluster_local.paths import repository
+from chatcluster_operator.desired import postgres
 
 ROOT = repository()
 DOCKERFILES = sorted({recipe.dockerfile for recipe in RECIPES})
@@ -122,3 +123,9 @@ def test_what_is_copied_is_in_the_context(text: str) -> None:
 def test_scripts_can_be_run(path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith("#!/bin/")
     assert path.stat().st_mode & 0o111
+
+
+def test_the_operator_knows_which_postgresql_the_image_has() -> None:
+    """By it a restore is refused that could not start."""
+    versions = set(re.findall(r"postgresql-(\d+)", (ROOT / "stores/postgres/Dockerfile").read_text(encoding="utf-8")))
+    assert versions == {str(postgres.MAJOR)}

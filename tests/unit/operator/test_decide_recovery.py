@@ -13,6 +13,7 @@ from chatcluster_operator.api.backup import ChatBackup
 from chatcluster_operator.api.spec.bootstrap import Recovery
 from chatcluster_operator.decide.backups import JobFacts, StepFacts
 from chatcluster_operator.decide.recovery import Found, Restoration, World, course, older
+from chatcluster_operator.desired.postgres import MAJOR
 
 NOW = int(datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp())
 ID = "20261123T042549Z-0a1b2c3d"
@@ -25,7 +26,7 @@ SOURCE: dict[str, Any] = {
 }
 SPEC = Recovery.model_validate({"source": SOURCE})
 NAMED = Recovery.model_validate({"backup": {"name": "before-the-move"}})
-POINT = {"label": "20261123-042550F", "point": f"{ID}-1", "at": "2026-11-23T04:30:00+00:00"}
+POINT = {"label": "20261123-042550F", "point": f"{ID}-1", "at": "2026-11-23T04:30:00+00:00", "version": MAJOR}
 FOUND = Found(ID, "team/demo", "1.0", "2026-11-23T04:26:00Z", POINT)
 DONE = JobFacts(done=True)
 WORLD = World(version="1.0", job_name="demo-recovery-find")
@@ -151,6 +152,7 @@ def test_only_a_time_after_the_restore_point_takes_its_place(time: str, kept: An
     [
         (replace(FOUND, release="1.1"), "1.0", "set spec.version to 1.1 or a later release"),
         (replace(FOUND, postgres=None), "1.0", "restore another one"),
+        (replace(FOUND, postgres=POINT | {"version": MAJOR - 1}), "1.0", f"is of PostgreSQL {MAJOR - 1}"),
     ],
 )
 def test_what_cannot_run_is_refused_before_anything_is_restored(found: Found, version: str, says: str) -> None:

@@ -45,5 +45,5 @@ def test_a_template_follows_only_what_its_claims_are_now() -> None:
     assert look(0).template == "20Gi"
     seen.found = (FIRST, SECOND)
     course = look(1)
-    assert 1 < FIRST_PAUSE, "the claims are not due to be read yet"
+    assert FIRST_PAUSE > 1, "the claims are not due to be read yet"
     assert (course.template, course.expand) == ("10Gi", (SECOND,))

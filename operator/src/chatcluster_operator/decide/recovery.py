@@ -17,6 +17,7 @@ from chatcluster_operator.api.backup import BackupPhase, ChatBackup
 from chatcluster_operator.api.spec.bootstrap import Recovery, RecoverySource
 from chatcluster_operator.decide.backups import JobFacts
 from chatcluster_operator.decide.operations import Wait
+from chatcluster_operator.desired.postgres import MAJOR
 
 FAILED: Final = "RecoveryFailed"
 REFUSED: Final = "RecoveryRefused"
@@ -169,15 +170,9 @@ def _find(spec: Recovery, before: RecoveryStatus, world: World, now: int) -> Res
     if found is None:
         why = f"Job {world.job_name} has ended, and what it found is not there; have it begun again by"
         return Restoration(before, Wait(FAILED, f"{why}: kubectl delete job {world.job_name}"))
-    if older(world.version, found.release):
-        why = (
-            f"backup {found.id} is of release {found.release}, and spec.version {world.version} is older; set "
-            f"spec.version to {found.release} or a later release"
-        )
+    if why := _unfit(found, world.version):
         return Restoration(before, Wait(REFUSED, why))
-    if found.postgres is None:
-        why = f"backup {found.id} has nothing of PostgreSQL; restore another one"
-        return Restoration(before, Wait(REFUSED, why))
+    assert found.postgres is not None  # noqa: S101 - it would be unfit
     if not found.keys_in_place:
         return Restoration(before, Wait(RESTORING, "the backup's keys are taken over"), adopt=True)
     after = before.model_copy(
@@ -192,6 +187,23 @@ def _find(spec: Recovery, before: RecoveryStatus, world: World, now: int) -> Res
         }
     )
     return Restoration(after, Wait(RESTORING, f"{_place(after)}: PostgreSQL is restored"))
+
+
+def _unfit(found: Found, version: str) -> str:
+    """Why a backup cannot be restored here; empty where it can."""
+    if older(version, found.release):
+        return (
+            f"backup {found.id} is of release {found.release}, and spec.version {version} is older; set spec.version "
+            f"to {found.release} or a later release"
+        )
+    if found.postgres is None:
+        return f"backup {found.id} has nothing of PostgreSQL; restore another one"
+    if (major := int(found.postgres["version"])) != MAJOR:
+        return (
+            f"backup {found.id} is of PostgreSQL {major}, and this operator runs {MAJOR}, which does not start from "
+            f"it; restore it with an operator of release {found.release}, which made it, and upgrade then"
+        )
+    return ""
 
 
 def _target(spec: Recovery, found: Mapping[str, Any]) -> RecoveryTarget:

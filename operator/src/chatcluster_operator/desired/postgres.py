@@ -37,6 +37,8 @@ from chatcluster_operator.desired.sizing import sizing
 from chatcluster_operator.desired.types import Inputs, Manifest
 
 NAME: Final = "postgres"
+MAJOR: Final = 17
+"""Major version of PostgreSQL in the image; data of another one does not start."""
 PATRONI_PORT: Final = 8008
 SUPERUSER: Final = "postgres"
 REST_USER: Final = "patroni"

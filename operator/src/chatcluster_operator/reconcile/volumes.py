@@ -51,7 +51,7 @@ class Volumes:
             self._refused.clear()
         found = self._courses(cluster, wanted, present)
         if not fresh and any(course.template != course.present for course in found.values()):
-            # What was read a while ago is good for being told, and not for being acted on: a member may have come since.
+            # What was read a while ago is good for being told, not for being acted on: a member may have come since.
             await self._read(short, now)
             found, fresh = self._courses(cluster, wanted, present), True
         return found if fresh else {name: replace(course, expand=()) for name, course in found.items()}
