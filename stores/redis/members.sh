@@ -119,26 +119,33 @@ follow() {
     done
 }
 
-# end_when_busy PID: ends a process that uses so much of a core for so long that it can only be going round in circles:
-# REDIS_BUSY_PERCENT (default 50) in each of three looks, REDIS_BUSY_SECONDS (default 10) apart.
+# end_when_busy PID: ends a process that goes round in circles: one that, in each of three looks REDIS_BUSY_SECONDS (default
+# 5) apart, has used more hundredths of a second than it has waited times. One that serves waits after each millisecond.
+# How much of a core it takes says nothing: on a machine that is short of them, it is as little as any other gets.
 #
 # A connection may begin by a packet that is rejected, since its Service has no pod for a moment, and go on by the second
 # one. Linux then leaves the rejection in the socket's queue of errors, which Redis' event loop is told of without end and
 # never reads.
 end_when_busy() {
-    local every=${REDIS_BUSY_SECONDS:-10} before used busy=0 most
-    # Hundredths of a second that it may use between two looks.
-    most=$((every * ${REDIS_BUSY_PERCENT:-50}))
-    local -a stat
-    read -ra stat <"/proc/$1/stat" || return 0
-    before=$((stat[13] + stat[14]))
-    while sleep "$every"; do
-        read -ra stat <"/proc/$1/stat" || return 0
-        used=$((stat[13] + stat[14]))
-        if ((used - before > most)); then ((++busy)); else busy=0; fi
-        before=$used
+    local every=${REDIS_BUSY_SECONDS:-5} before used waited_before waited busy=0
+    used_and_waited "$1" || return 0
+    while before=$used waited_before=$waited && sleep "$every"; do
+        used_and_waited "$1" || return 0
+        # A hundredth of each second is too little to say.
+        if ((used - before > every && used - before > waited - waited_before)); then ((++busy)); else busy=0; fi
         ((busy < 3)) && continue
         echo "it is busy with nothing; begun anew" >&2
         kill "$1"
     done
 }
+
+# used_and_waited PID: sets the caller's `used` to the hundredths of a second that it has had, `waited` to how often it waited.
+used_and_waited() {
+    local name value
+    local -a stat
+    read -ra stat <"/proc/$1/stat" || return 1
+    used=$((stat[13] + stat[14]))
+    while read -r name value; do
+        [[ $name != voluntary_ctxt_switches: ]] || waited=$value
+    done <"/proc/$1/status"
+} 2>/dev/null

@@ -8,6 +8,7 @@ import pytest
 
 SCRIPT = Path(__file__).parents[3] / "stores/redis/members.sh"
 BUSY, RESTING = "while :; do :; done", "read -r _"
+WORKING = "exec python3 -c 'import time\nwhile True: sum(range(5000)); time.sleep(0.001)'"
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -35,11 +36,13 @@ def start() -> Iterator[Start]:
 
 
 def test_a_process_that_goes_round_in_circles_is_ended(start: Start) -> None:
-    busy, resting = start(BUSY), start(RESTING)
-    for process in (resting, busy):
-        start(f". {SCRIPT}; end_when_busy {process.pid}", REDIS_BUSY_SECONDS="1", REDIS_BUSY_PERCENT="5")
-    assert busy.wait(60) == -15
+    """However little of a core it gets; one that waits after each piece of work is none."""
+    starved, resting, working = start(f"renice -n 19 $$ >/dev/null; {BUSY}"), start(RESTING), start(WORKING)
+    for process in (resting, working, starved):
+        start(f". {SCRIPT}; end_when_busy {process.pid}", REDIS_BUSY_SECONDS="1")
+    assert starved.wait(60) == -15
     assert resting.poll() is None
+    assert working.poll() is None
 
 
 def test_a_process_that_is_gone_is_not_waited_for(start: Start) -> None:
