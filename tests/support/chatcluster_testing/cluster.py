@@ -156,7 +156,7 @@ def _kubectl() -> str:
 
 def _local(command: str, name: str, *args: str) -> str:
     done = subprocess.run(
-        [Path(sys.executable).with_name("chatcluster-local"), command, "--name", name, *args],
+        [Path(sys.executable).with_name("chatcluster-local"), command, *args, "--name", name],
         capture_output=True,
         text=True,
         timeout=180,
