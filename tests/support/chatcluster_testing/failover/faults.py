@@ -13,6 +13,7 @@ from chatcluster_testing.images import relabelled
 
 ALL: Final = (*STORES, "mongodb", "edge")
 _CUT_SECONDS: Final = 60.0
+_SEEN_SECONDS: Final = 120.0
 _REDUNDANT_SECONDS: Final = 900.0
 _ROLL_SECONDS: Final = 1200.0
 
@@ -95,6 +96,8 @@ def _kill_node(world: World) -> Harm:
     harm = _node(world, "kill")
     try:
         if world.operated:
+            # Kubernetes takes its time to notice.
+            until(lambda: not world.is_whole(), "the loss to be seen", _SEEN_SECONDS)
             world.wait_whole(_REDUNDANT_SECONDS)
             harm = replace(harm, redundant=time.monotonic())
         else:
