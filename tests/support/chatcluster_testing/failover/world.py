@@ -138,21 +138,30 @@ class World:
 
     @contextlib.contextmanager
     def cut_between(self, one: str, other: str) -> Iterator[None]:
-        """Nothing passes between the pods of two nodes; each still reaches all others and the API server.
+        """Nothing passes between two nodes and their pods; each still reaches all others and the API server.
 
-        Where the nodes' pods are routed by this machine, as in the built-in cluster.
+        Where this machine's bridge connects the nodes, as in the built-in cluster.
         """
-        first, second = (self.cluster.get("node", name)["spec"]["podCIDR"] for name in (one, other))
+        first, second = (self._addresses(name) for name in (one, other))
         drops = "".join(
-            f"add rule inet {_CUT_TABLE} forward ip saddr {source} ip daddr {target} drop\n"
+            f"add rule bridge {_CUT_TABLE} forward ip saddr {{ {source} }} ip daddr {{ {target} }} drop\n"
             for source, target in ((first, second), (second, first))
         )
-        chain = f"add chain inet {_CUT_TABLE} forward {{ type filter hook forward priority -10; }}\n"
-        _nft(f"add table inet {_CUT_TABLE}\n{chain}{drops}")
+        chain = f"add chain bridge {_CUT_TABLE} forward {{ type filter hook forward priority -10; }}\n"
+        _nft(f"add table bridge {_CUT_TABLE}\n{chain}{drops}")
         try:
             yield
         finally:
-            _nft(f"delete table inet {_CUT_TABLE}\n")
+            _nft(f"delete table bridge {_CUT_TABLE}\n")
+
+    def _addresses(self, node: str) -> str:
+        """A node's own and its pods', which this machine has a route to, as nft takes them."""
+        told = self.cluster.get("node", node)["status"]["addresses"]
+        own = next(address["address"] for address in told if address["type"] == "InternalIP")
+        done = subprocess.run(
+            ["ip", "-json", "route", "show", "via", own], capture_output=True, text=True, check=True, timeout=30
+        )
+        return ", ".join([own, *(route["dst"] for route in json.loads(done.stdout))])
 
     def _leader(self, store: str) -> dict[str, Any] | None:
         pods = self.cluster.pods(store)
