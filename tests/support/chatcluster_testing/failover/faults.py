@@ -156,6 +156,7 @@ FAULTS: Final = (
     Fault("HAProxy killed", _kill("edge"), ALL, 10),
     Fault("node cut off", _cut_off, ALL, 30),
     Fault("node killed", _kill_node, ALL, 30),
-    Fault("cut between two nodes", _cut_between, ALL, 30),
+    # What is on one side may need what is on the other: that comes back with the network.
+    Fault("cut between two nodes", _cut_between, ("postgres",), 30),
     Fault("store images rolled", _roll, STORES, 5, needs_operator=True),
 )
