@@ -48,8 +48,9 @@ _SECTIONS = {
     ),
     "failover": (
         "Failover",
-        "Three members of each store on the three-node local cluster, 200 clients and 50 messages a second on the same "
-        "two cores. A gap is the longest time in which no write was taken, by the public API; "
+        "Three members of each store on the three-node local cluster, and the clients on the same two cores, which are "
+        "busy all the while (ten to fifty processes wait for one): 60 clients and 12 messages a second, one or two "
+        "times each. A gap is the longest time in which no write was taken, by the public API; "
         "[failover.md](failover.md) says what happens in it.",
     ),
     "restore": (
