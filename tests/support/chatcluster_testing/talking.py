@@ -44,6 +44,8 @@ class Outcome:
     acknowledged: int = 0
     stored: int = 0
     seconds: float = 0.0
+    ended: float = 0.0
+    """When everybody had fallen silent, by the monotonic clock; what follows is catching up and checking."""
     problems: list[str] = field(default_factory=list)
     outages: list[float] = field(default_factory=list)
     """Seconds that a device was without a connection, until it had caught up; each time of each device."""
@@ -102,7 +104,8 @@ class Chat:
         finally:
             over.set()
             await talking
-        outcome = Outcome(seconds=time.monotonic() - began)
+        ended = time.monotonic()
+        outcome = Outcome(seconds=ended - began, ended=ended)
         for device, _ in self._devices:
             await device.online()
         for room, members in self._rooms:

@@ -41,7 +41,9 @@ async def measure(world: World, chat: Chat, watched: Watching, fault: Fault, edg
         await verify_all(list(probes.values()))
     taken = {name: probe.taken for name, probe in probes.items()}
     taken["mongodb"] = [at for person in chat.people for at in person.acknowledged_at.values()]
-    gaps = {name: longest_gap(moments, harm.at, end) for name, moments in taken.items()}
+    # Those who chat fall silent before the end; the probes go on.
+    ends = {"mongodb": outcome.ended}
+    gaps = {name: longest_gap(moments, harm.at, ends.get(name, end)) for name, moments in taken.items()}
     slowest = max((gaps[name] for name in fault.bounded), key=lambda gap: gap.seconds)
     return Measured(
         gaps=gaps,
