@@ -287,6 +287,22 @@ async def test_two_polls_at_once_end_the_session() -> None:
         assert await first == "6"
 
 
+async def test_a_poll_whose_connection_is_lost_ends_the_session() -> None:
+    """A later poll, as HTTP clients send one by themselves in place of one that was cut off, would not tell its client
+    what went out to nobody."""
+    async with running() as here, polling(here) as (_http, url):
+        session = here.session
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+        path = url.partition(str(here.port))[2]
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        await until(lambda: session._poll is not None)
+        writer.transport.abort()
+        await until(lambda: session.closed)
+        assert here.ended == ["transport error"]
+        assert not session.offer(event(1))
+        assert await reader.read() == b""
+
+
 async def test_a_session_moves_to_a_websocket_and_keeps_its_order() -> None:
     async with running() as here, polling(here) as (http, url):
         session = here.session

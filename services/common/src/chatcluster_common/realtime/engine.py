@@ -485,7 +485,7 @@ class Engine:
     async def _exchange(self, session: Session, method: str, receive: Receive) -> str:
         payload = None
         if method == "GET":
-            payload = await session.poll()
+            payload = await _polled(session, receive)
         elif method == "POST" and not session.closed:
             payload = await self._post(session, receive)
         if payload is None:
@@ -509,6 +509,25 @@ class Engine:
         except UnicodeDecodeError:
             return None
         return "ok"
+
+
+async def _polled(session: Session, receive: Receive) -> str | None:
+    """What a poll brings. None where its connection is lost meanwhile, which ends the session: what is sent then
+    reaches nobody, and the next poll, with which an HTTP client may replace one that was cut off, would not tell so."""
+    poll, lost = asyncio.ensure_future(session.poll()), asyncio.ensure_future(_lost(receive))
+    try:
+        await asyncio.wait((poll, lost), return_when=asyncio.FIRST_COMPLETED)
+        return None if lost.done() else poll.result()
+    finally:
+        poll.cancel()
+        lost.cancel()
+        await asyncio.gather(poll, lost, return_exceptions=True)
+
+
+async def _lost(receive: Receive) -> None:
+    """Returns once the client of a request has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _due(times: dict[Session, float], now: float) -> list[Session]:
