@@ -41,9 +41,10 @@ class Chat:
         }
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Run a command in the background."""
+        """Run a command in the background. It heeds Ctrl-C even where the tests are a shell's background job,
+        which ignores it."""
         pipe = subprocess.PIPE
-        command = [str(BIN / "kubectl-chat"), *arguments]
+        command = ["env", "--default-signal=INT", str(BIN / "kubectl-chat"), *arguments]
         return subprocess.Popen(command, env=self.environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
     def __call__(self, *arguments: str, text: str = "", code: int = 0) -> str:
