@@ -22,6 +22,7 @@ from chatcluster_testing.access import CALLERS, ENDED_BY_A_BLOCK, EVENTS, ROUTES
 from chatcluster_testing.openapi import operations
 from chatcluster_testing.people import Person
 from chatcluster_testing.platform import Platform
+from chatcluster_testing.sockets import hang_up
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="module")]
 
@@ -105,7 +106,7 @@ class World:
             try:
                 yield call
             finally:
-                await client.disconnect()
+                await hang_up(client, session)
 
     async def call(self, caller: str, method: str, path: str, entry: Entry, ids: Mapping[str, str]) -> Answer:
         """What a caller gets."""

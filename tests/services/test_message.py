@@ -24,6 +24,7 @@ from chatcluster_testing.people import Person, Refused
 from chatcluster_testing.process import INTERNAL_TOKEN, running_service, service_program
 from chatcluster_testing.redis import Redis, running_redis
 from chatcluster_testing.replicas import Replicas, running_replicas
+from chatcluster_testing.sockets import hang_up
 from chatcluster_testing.tokens import TokenAuthority
 
 
@@ -151,6 +152,20 @@ async def test_bad_requests_name_what_is_wrong(message: Replicas) -> None:
             await device.call("message:shout", {})
 
 
+async def test_a_device_that_polls_leaves_no_session_open(message: Replicas) -> None:
+    async with message.people(message.one.url) as (ann,):
+        device = await ann.device("polling")
+        client, own = device._client, device._session
+        assert client
+        assert own
+        await device.drop()
+        await client.eio._send_request("GET", message.one.url)  # as its loop does when it has yet to notice
+        opened = client.eio.http
+        assert opened is not own
+        await device.close()
+        assert opened.closed
+
+
 @pytest.mark.parametrize("token", ["", "nonsense", None])
 async def test_a_bad_token_is_refused_with_its_code(message: Replicas, token: str | None) -> None:
     async with aiohttp.ClientSession() as session:
@@ -159,7 +174,7 @@ async def test_a_bad_token_is_refused_with_its_code(message: Replicas, token: st
         client.on("connect_error", refusals.append)
         with pytest.raises(SocketConnectionError):
             await client.connect(message.one.url, auth={"token": token} if token is not None else None)
-        await client.disconnect()
+        await hang_up(client, session)
     assert refusals[0]["data"]["code"] == "unauthorized"
 
 

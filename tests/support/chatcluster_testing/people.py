@@ -19,6 +19,8 @@ import aiohttp
 import socketio
 from socketio.exceptions import SocketIOError
 
+from chatcluster_testing.sockets import abandon, hang_up
+
 Transport = Literal["websocket", "polling"]
 Message = dict[str, Any]
 
@@ -186,11 +188,8 @@ class Device:
                 await self._changed.wait()
 
     async def _hang_up(self) -> None:
-        if self._client:
-            await self._client.disconnect()
-        if self._session:
-            # The client leaves a session that it was given open.
-            await self._session.close()
+        if self._client and self._session:
+            await hang_up(self._client, self._session)
 
     async def _connect(self) -> None:
         await self._hang_up()
@@ -215,7 +214,7 @@ class Device:
                 wait_timeout=10,
             )
         except BaseException:
-            await session.close()
+            await abandon(client, session)
             if _unauthorized(self._refusal):
                 self.person.refused(token)
             raise

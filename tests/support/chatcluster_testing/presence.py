@@ -14,6 +14,7 @@ import socketio
 from chatcluster_testing.peers import Peers, running_peers
 from chatcluster_testing.process import Service, service_program, wait_until
 from chatcluster_testing.redis import Redis
+from chatcluster_testing.sockets import hang_up
 from chatcluster_testing.tokens import TokenAuthority
 
 
@@ -48,8 +49,7 @@ class Device:
 
     async def close(self) -> None:
         """Disconnect."""
-        await self._client.disconnect()
-        await self._session.close()
+        await hang_up(self._client, self._session)
 
 
 @dataclass
