@@ -13,8 +13,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chatcluster_common.realtime import engine as engine_module
-from chatcluster_common.realtime.engine import SLOW_CONSUMERS, Engine, Session
+from chatcluster_common.realtime.engine import SLOW_CONSUMERS, Engine
 from chatcluster_common.realtime.frames import Packet
+from chatcluster_common.realtime.session import Session
 from chatcluster_common.realtime.websocket import WebSocket
 
 
@@ -287,9 +288,38 @@ async def test_two_polls_at_once_end_the_session() -> None:
         assert await first == "6"
 
 
+async def test_the_same_poll_again_gets_the_same_answer() -> None:
+    """An HTTP client sends a poll once more by itself when its connection was cut off before the answer was there."""
+    async with running() as here, polling(here) as (http, url):
+        here.session.offer(event(1))
+        assert await text(http.get(f"{url}&t=a")) == "421"
+        here.session.offer(event(2))
+        assert await text(http.get(f"{url}&t=a")) == "421"
+        assert await text(http.get(f"{url}&t=b")) == "422"
+        assert await text(http.get(f"{url}&t=b")) == "422"
+
+
+async def test_polls_without_a_stamp_are_all_new() -> None:
+    async with running() as here, polling(here) as (http, url):
+        for n in range(3):
+            here.session.offer(event(n))
+            assert await text(http.get(url)) == f"42{n}"
+
+
+async def test_an_answer_is_kept_no_longer_than_it_may_be_asked_for() -> None:
+    async with running() as here, polling(here) as (http, url):
+        here.session.offer(event(1))
+        await text(http.get(f"{url}&t=a"))
+        assert here.session._answer == "421"
+        waiting = asyncio.create_task(text(http.get(f"{url}&t=b")))
+        await until(lambda: here.session._poll is not None)
+        assert here.session._answer is None
+        here.session.offer(event(2))
+        await waiting
+
+
 async def test_a_poll_whose_connection_is_lost_ends_the_session() -> None:
-    """A later poll, as HTTP clients send one by themselves in place of one that was cut off, would not tell its client
-    what went out to nobody."""
+    """What is sent from then on would go out to nobody."""
     async with running() as here, polling(here) as (_http, url):
         session = here.session
         reader, writer = await asyncio.open_connection("127.0.0.1", here.port)

@@ -15,8 +15,9 @@ from typing import Any
 import socketio
 
 from chatcluster_common.realtime.channels import Channels
-from chatcluster_common.realtime.engine import Engine, Session
+from chatcluster_common.realtime.engine import Engine
 from chatcluster_common.realtime.frames import Frame
+from chatcluster_common.realtime.session import Session
 
 
 class ChannelManager(socketio.AsyncManager):

@@ -24,9 +24,10 @@ from chatcluster_common import context, errors, logs
 from chatcluster_common.auth import Principal, TokenVerifier, check
 from chatcluster_common.permissions import Permission, Scope
 from chatcluster_common.realtime.channels import Channels, ChannelsUnavailableError
-from chatcluster_common.realtime.engine import Engine, Session
+from chatcluster_common.realtime.engine import Engine
 from chatcluster_common.realtime.frames import Frame
 from chatcluster_common.realtime.manager import ChannelManager
+from chatcluster_common.realtime.session import Session
 from chatcluster_common.signals import Signals
 
 log = logs.get_logger(__name__)
