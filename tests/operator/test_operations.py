@@ -1,10 +1,11 @@
 """Restarts on demand, and what becomes of Jobs, against a real API server."""
 
-from datetime import UTC, datetime
+import time
 from typing import Any
 
 import pytest
 
+from chatcluster_operator.decide.times import rfc3339
 from chatcluster_operator.decide.upgrade import ORDER
 from chatcluster_operator.kube import KINDS
 from chatcluster_testing import rollouts
@@ -21,7 +22,7 @@ def running(room: Any) -> Any:
 
 
 def now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return rfc3339(int(time.time()))
 
 
 def stamped(room: Any) -> list[str]:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import psycopg2
 import yaml
 
 from chatcluster_operator.api import ChatCluster
+from chatcluster_operator.decide.times import rfc3339
 from chatcluster_operator.desired import Inputs, postgres
 from chatcluster_testing.control_plane import ControlPlane, until
 from chatcluster_testing.postgres import binaries
@@ -34,7 +34,7 @@ DATABASE = "chat_user"
 
 def _second() -> str:
     """This moment as Kubernetes says it."""
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return rfc3339(int(time.time()))
 
 
 @dataclass(eq=False)
@@ -303,7 +303,7 @@ class Members:
         return yaml.safe_dump(config)
 
     def say_ended(self, member: Member) -> None:
-        """As the kubelet says it of a container that was killed and is not started again for now."""
+        """As the kubelet says it of a container that was killed and waits to be started again."""
         moment = _second()
         terminated = {"exitCode": 137, "reason": "Error", "startedAt": moment, "finishedAt": moment}
         waiting = {"waiting": {"reason": "CrashLoopBackOff"}}

@@ -12,6 +12,7 @@ from chatcluster_operator import install
 from chatcluster_operator.api import SERVICES
 from chatcluster_operator.desired import generate
 from chatcluster_operator.desired.backup import KEYS
+from chatcluster_operator.desired.postgres import MAJOR
 from chatcluster_operator.kube import KINDS
 from chatcluster_testing.control_plane import ControlPlane, until
 from chatcluster_testing.operator import Room
@@ -67,7 +68,7 @@ class Restore:
         job = until(lambda: self.room.child("Job", "demo-recovery-find"), "the Job that finds the backup", SECONDS)
         backed_up = generate(None, even_randomness())
         keys = {name: str(getattr(backed_up, name)) for name in KEYS}
-        point = {"label": "20261123-042550F", "point": f"{ID}-1", "at": "2026-11-23T04:30:00+00:00", "version": 17}
+        point = {"label": "20261123-042550F", "point": f"{ID}-1", "at": "2026-11-23T04:30:00+00:00", "version": MAJOR}
         about = {"id": ID, "cluster": "team/demo", "release": release, "moment": "2026-11-23T04:26:00Z"}
         account = self.folder / "account"
         account.mkdir(exist_ok=True)

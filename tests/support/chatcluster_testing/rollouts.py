@@ -1,11 +1,12 @@
 """What the tests of upgrades and of other operations share: the test plays the workloads' and the Jobs' controllers."""
 
-from datetime import UTC, datetime
+import time
 from typing import Any
 
 import yaml
 
 from chatcluster_operator import install
+from chatcluster_operator.decide.times import rfc3339
 from chatcluster_operator.decide.upgrade import ORDER
 from chatcluster_operator.kube import KINDS
 from chatcluster_testing.control_plane import until
@@ -48,7 +49,7 @@ def end_jobs(room: Any) -> None:
 
 def end_job(room: Any, item: Any, *, failed: str = "") -> None:
     """Say of a Job that it is done, or why it failed, as its controller would."""
-    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = rfc3339(int(time.time()))
     about = {"status": "True", "lastTransitionTime": at, "reason": "BackoffLimitExceeded" if failed else "Done"}
     kinds = ("FailureTarget", "Failed") if failed else ("SuccessCriteriaMet", "Complete")
     status: dict[str, Any] = {

@@ -8,6 +8,7 @@ import structlog
 from chatcluster_operator.act.actor import Leadership, StandbyError
 from chatcluster_operator.api import API_VERSION, FIELD_MANAGER, ChatCluster
 from chatcluster_operator.api.backup import BACKUP_KIND, SCHEDULED_FOR, ChatBackup, ChatBackupStatus
+from chatcluster_operator.decide.times import rfc3339
 from chatcluster_operator.kube import ApiError, Client, Object
 from chatcluster_operator.kube.kinds import CHATBACKUP
 
@@ -23,15 +24,14 @@ class BackupActor:
     async def create(self, cluster: ChatCluster, at: int) -> Object | None:
         """One for a time of the schedule; None when it is there. The name is the time's, so none is made twice."""
         self._ensure_leading()
-        time = datetime.fromtimestamp(at, UTC)
         # It has no owner: what it stands for outlives the ChatCluster.
         manifest: Object = {
             "apiVersion": API_VERSION,
             "kind": BACKUP_KIND,
             "metadata": {
-                "name": f"{cluster.name}-{time:%Y%m%d%H%M}",
+                "name": f"{cluster.name}-{datetime.fromtimestamp(at, UTC):%Y%m%d%H%M}",
                 "namespace": cluster.namespace,
-                "annotations": {SCHEDULED_FOR: f"{time:%Y-%m-%dT%H:%M:%SZ}"},
+                "annotations": {SCHEDULED_FOR: rfc3339(at)},
             },
             "spec": {"clusterName": cluster.name},
         }

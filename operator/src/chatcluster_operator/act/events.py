@@ -3,7 +3,6 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -12,6 +11,7 @@ from chatcluster_operator.act.actor import Leadership
 from chatcluster_operator.api import API_VERSION, FIELD_MANAGER, KIND
 from chatcluster_operator.decide import Notice
 from chatcluster_operator.decide.snapshot import digest
+from chatcluster_operator.decide.times import rfc3339
 from chatcluster_operator.kube import ApiError, Client, Object
 from chatcluster_operator.kube.client import CONNECTION_ERRORS
 from chatcluster_operator.kube.kinds import EVENT
@@ -64,7 +64,7 @@ class Events:
             await self._client.merge(EVENT, metadata["namespace"], metadata["name"], again)
 
     def _event(self, notice: Notice, *, namespace: str, name: str, uid: str) -> Object:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = rfc3339(int(time.time()))
         message = notice.message[:_MESSAGE_LENGTH]
         return {
             "apiVersion": EVENT.api_version,

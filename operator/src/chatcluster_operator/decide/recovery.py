@@ -42,7 +42,7 @@ class Found:
     release: str
     moment: str
     postgres: Mapping[str, Any] | None
-    """label, point, and at: when that was, RFC 3339."""
+    """label, point, at: when that was, RFC 3339; version: PostgreSQL's, the major one."""
     keys_in_place: bool = False
     """The backup's keys are in the Secret of generated values."""
 

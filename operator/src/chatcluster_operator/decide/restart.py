@@ -64,7 +64,7 @@ def restarts(
     rolling = [name for name in rolling if not _well(workloads[name])]
     later = min((int(when.timestamp()) for when in wanted.values() if when > moment), default=None)
     if pending and not rolling and wait is None:
-        stamps[pending[0]] = due[pending[0]].strftime("%Y-%m-%dT%H:%M:%SZ")
+        stamps[pending[0]] = rfc3339(int(due[pending[0]].timestamp()))
     if not pending and later is not None:
         wait = Wait("Scheduled", f"waits until {rfc3339(later)}, as asked", later)
     elif not pending:

@@ -8,7 +8,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -36,6 +35,7 @@ from chatcluster_operator.decide import (
 )
 from chatcluster_operator.decide.plan import Wanted, key_of, outlines
 from chatcluster_operator.decide.protection import Protection
+from chatcluster_operator.decide.times import rfc3339
 from chatcluster_operator.desired import Inputs, Manifest, components, credentials_name, manifests, public_url
 from chatcluster_operator.kube import KINDS, ApiError, Object
 from chatcluster_operator.kube.client import CONNECTION_ERRORS
@@ -445,4 +445,4 @@ def _version(body: Object) -> int:
 
 
 def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return rfc3339(int(time.time()))

@@ -127,7 +127,8 @@ class Rows(Probe):
 
     async def verify(self) -> None:
         # Writing goes on: what is acknowledged while this is read need not be in it.
-        for person, kept in [(person, set(kept)) for person, kept in self.kept.items()]:
+        for person, rows in list(self.kept.items()):
+            kept = set(rows)
             there = (await person.rest("GET", "/notifications/preferences"))["conversations"]
             if lost := kept - set(there):
                 self.problems.append(f"lost: {len(lost)} of {len(kept)} acknowledged rows")
