@@ -4,7 +4,7 @@ import contextlib
 import json
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,7 +17,7 @@ from chatcluster_testing.images import relabelled
 SYSTEM: Final = "chatcluster-system"
 CATALOGUE: Final = "chatcluster-images"
 OPERATOR: Final = "chatcluster-operator"
-UPGRADE_SECONDS: Final = 900.0
+UPGRADE_SECONDS: Final = 1200.0
 ROTATION_SECONDS: Final = 1800.0
 """Old keys stay for a quarter of an hour, until the last token that they signed has expired."""
 SCALE_SECONDS: Final = 300.0
@@ -154,12 +154,15 @@ class DayTwo:
 
 
 @contextlib.contextmanager
-def releases(cluster: Cluster, broken: str = "presence") -> Iterator[tuple[str, str]]:
-    """Two more releases in the catalogue: one that works, of relabelled images, and one whose image of a component is
-    nowhere. They leave the catalogue again; the ChatCluster must be back on its own release by then."""
+def releases(
+    cluster: Cluster, broken: str = "presence", renewed: Iterable[str] | None = None
+) -> Iterator[tuple[str, str]]:
+    """Two more releases in the catalogue: one that works, in which the `renewed` components (all by default) have
+    relabelled images, and one whose image of a component is nowhere. They leave the catalogue again; the ChatCluster
+    must be back on its own release by then."""
     catalogue = cluster.get("configmap", CATALOGUE, "-n", SYSTEM)
     current = yaml.safe_load(next(iter(catalogue["data"].values())))
-    next_one = relabelled(cluster, current)
+    next_one = {**current, **relabelled(cluster, {name: current[name] for name in renewed or current})}
     bad = {**next_one, broken: f"chatcluster/{broken}:nowhere"}
     data = {"next": yaml.safe_dump(next_one), "broken": yaml.safe_dump(bad)}
     _patch_catalogue(cluster, data)

@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from chatcluster_testing.cluster import kill_pod, until
+from chatcluster_testing.day_two import releases
 from chatcluster_testing.failover.timeline import Harm
 from chatcluster_testing.failover.world import STORES, World, two_at_once
-from chatcluster_testing.images import relabelled
 
 ALL: Final = (*STORES, "mongodb", "edge")
 _CUT_SECONDS: Final = 60.0
 _SEEN_SECONDS: Final = 120.0
 _REDUNDANT_SECONDS: Final = 900.0
-_ROLL_SECONDS: Final = 1200.0
 
 
 @dataclass(frozen=True)
@@ -125,26 +124,16 @@ def _cut_between(world: World) -> Harm:
 
 
 def _roll(world: World) -> Harm:
-    """Every store to another image, and back to its release's."""
-    current = {store: _image(world.cluster.pods(store)[0]) for store in STORES}
-    at = time.monotonic()
-    try:
-        for overrides in (relabelled(world.cluster, current), dict.fromkeys(current)):
-            world.day_two.patch({"images": {"overrides": overrides}})
-            until(lambda wanted=overrides: _runs(world, wanted, current), "every store rolled", _ROLL_SECONDS, every=2)
-    finally:
-        world.day_two.patch({"images": {"overrides": dict.fromkeys(current)}})
+    """To a release that has another image of every store, and back to its own."""
+    own = world.day_two.status["version"]
+    with releases(world.cluster, renewed=STORES) as (next_one, _):
+        at = time.monotonic()
+        try:
+            world.day_two.upgrade(next_one)
+        finally:
+            world.day_two.upgrade(own)
     world.wait_whole()
     return Harm(at, "")
-
-
-def _runs(world: World, wanted: dict[str, Any], current: dict[str, str]) -> bool:
-    images = {store: {_image(pod) for pod in world.cluster.pods(store)} for store in STORES}
-    return all(images[store] == {wanted[store] or current[store]} for store in STORES) and world.is_whole()
-
-
-def _image(pod: dict[str, Any]) -> str:
-    return pod["spec"]["containers"][0]["image"]
 
 
 FAULTS: Final = (
