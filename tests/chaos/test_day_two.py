@@ -27,9 +27,9 @@ def day_two(cluster: Cluster) -> DayTwo:
 
 
 @pytest.fixture(scope="module")
-def catalogue(cluster: Cluster) -> Iterator[tuple[str, str]]:
+def catalogue(day_two: DayTwo) -> Iterator[tuple[str, str]]:
     """A release that works and one that does not."""
-    with releases(cluster) as names:
+    with releases(day_two) as names:
         yield names
 
 

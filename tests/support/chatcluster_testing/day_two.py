@@ -23,6 +23,7 @@ ROTATION_SECONDS: Final = 1800.0
 SCALE_SECONDS: Final = 300.0
 NODE_SECONDS: Final = 300.0
 SLEEP_SECONDS: Final = 420.0
+_WORKING, _BROKEN = "next", "broken"
 
 
 @dataclass(frozen=True)
@@ -155,21 +156,24 @@ class DayTwo:
 
 @contextlib.contextmanager
 def releases(
-    cluster: Cluster, broken: str = "presence", renewed: Iterable[str] | None = None
+    day_two: DayTwo, broken: str = "presence", renewed: Iterable[str] | None = None
 ) -> Iterator[tuple[str, str]]:
     """Two more releases in the catalogue: one that works, in which the `renewed` components (all by default) have
-    relabelled images, and one whose image of a component is nowhere. They leave the catalogue again; the ChatCluster
-    must be back on its own release by then."""
-    catalogue = cluster.get("configmap", CATALOGUE, "-n", SYSTEM)
-    current = yaml.safe_load(next(iter(catalogue["data"].values())))
-    next_one = {**current, **relabelled(cluster, {name: current[name] for name in renewed or current})}
-    bad = {**next_one, broken: f"chatcluster/{broken}:nowhere"}
-    data = {"next": yaml.safe_dump(next_one), "broken": yaml.safe_dump(bad)}
-    _patch_catalogue(cluster, data)
+    relabelled images, and one whose image of a component is nowhere. Before they leave the catalogue again the
+    ChatCluster is brought back to its own release, from which it also starts."""
+    cluster = day_two.cluster
+    catalogue = cluster.get("configmap", CATALOGUE, "-n", SYSTEM)["data"]
+    own = next(release for release in catalogue if release not in {_WORKING, _BROKEN})
+    day_two.upgrade(own)
+    current = yaml.safe_load(catalogue[own])
+    works = {**current, **relabelled(cluster, {name: current[name] for name in renewed or current})}
+    fails = {**works, broken: f"chatcluster/{broken}:nowhere"}
+    _patch_catalogue(cluster, {_WORKING: yaml.safe_dump(works), _BROKEN: yaml.safe_dump(fails)})
     try:
-        yield "next", "broken"
+        yield _WORKING, _BROKEN
     finally:
-        _patch_catalogue(cluster, {"next": None, "broken": None})
+        day_two.upgrade(own)
+        _patch_catalogue(cluster, {_WORKING: None, _BROKEN: None})
 
 
 def _patch_catalogue(cluster: Cluster, data: Mapping[str, str | None]) -> None:
