@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 import chatcluster_testing
-from chatcluster_testing.openapi import MERGED, SERVICES
+from chatcluster_testing.openapi import COMMITTED, MERGED, SERVICES, merged
 from chatcluster_testing.people import Person
 from chatcluster_testing.platform import Platform
 
@@ -67,3 +67,7 @@ def test_the_gateways_own_routes_do_what_its_document_says(
 
 def test_the_merged_document_holds_at_the_edge(platform: Platform, callers: dict[str, str], tmp_path: Path) -> None:
     check(platform.url + MERGED, callers, tmp_path, "--phases", "examples,fuzzing", "--max-examples", "1")
+
+
+def test_the_web_clients_copy_of_the_merged_document_is_current(platform: Platform) -> None:
+    assert COMMITTED.read_text() == merged(platform), "write it anew: see chatcluster_testing/openapi.py"

@@ -1,14 +1,24 @@
-"""The OpenAPI documents of a running platform."""
+"""The OpenAPI documents of a running platform.
+
+The web client's types are made from the merged one, `services/web/openapi.json`. To write it anew, then the types:
+
+    PYTHONPATH=tests/support python -m chatcluster_testing.openapi
+    npm --prefix services/web run api
+"""
 
 import json
+import tempfile
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from chatcluster_testing.platform import Platform
+from chatcluster_testing.platform import Platform, running_platform
+from chatcluster_testing.process import wait_until
 
 SERVICES = ("user", "message", "file", "notification", "presence")
 MERGED = "/api/v1/openapi.json"
+COMMITTED = Path(__file__).parents[3] / "services" / "web" / "openapi.json"
 _METHODS = {"get", "put", "post", "patch", "delete", "options", "head"}
 
 
@@ -40,3 +50,21 @@ def operations(platform: Platform) -> list[Operation]:
                     name = operation["operationId"]
                     found.setdefault(name, Operation(service, name, method.upper(), path))
     return list(found.values())
+
+
+def merged(platform: Platform) -> str:
+    """The merged document of all services, as the text that is committed."""
+    found: dict[str, Any] = {}
+
+    def complete() -> bool:
+        found.update(document(f"{platform.url}{MERGED}"))
+        # A service that was busy is asked again after some seconds.
+        return not found.pop("x-unavailable", None)
+
+    wait_until(complete, "all services to give their OpenAPI documents")
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder, running_platform(Path(folder)) as running:
+        COMMITTED.write_text(merged(running))
