@@ -24,6 +24,8 @@ from chatcluster_testing.talking import Load, Outcome, chatting
 DEVICES = 2
 ROOM = 5
 LONGEST_GAP_SECONDS = 5.0
+_TOLD = 5
+"""The longest outages, of which it is printed what they were spent on."""
 
 
 def operations(day_two: DayTwo, working: str, broken: str) -> dict[str, Callable[[], None]]:
@@ -64,6 +66,8 @@ async def measure(cluster: Cluster, load: Load, act: Callable[[], None]) -> Outc
 def record(figures: Figures, name: str, load: Load, outcome: Outcome) -> None:
     """The rows of one operation."""
     print("\n".join(outcome.problems[:10]), flush=True)  # noqa: T201
+    longest = sorted(outcome.outages, key=lambda outage: -outage.seconds)[:_TOLD]
+    print("\n".join(outage.told(outcome.began) for outage in longest), flush=True)  # noqa: T201
     lost = sum("lost" in problem or "has not seen" in problem for problem in outcome.problems)
     clients = load.people * load.devices
     at = f"{name}, {clients} clients, {load.per_second:g} messages/s"

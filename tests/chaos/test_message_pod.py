@@ -39,7 +39,7 @@ async def talk_through(edge: str, fault: Callable[[], Awaitable[None]]) -> tuple
             over.set()
             await asyncio.gather(*talkers)
         await settle(room, persons)
-        return await check(room, persons), persons, [s for d in devices for s in d.outages]
+        return await check(room, persons), persons, [outage.seconds for d in devices for outage in d.outages]
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -69,19 +70,36 @@ class Inbox:
         return next(n for n in itertools.count() if n + 1 not in seen)
 
 
+@dataclass(frozen=True)
+class Outage:
+    """A time without a connection, until what was missed was there."""
+
+    began: float
+    """By the monotonic clock."""
+    seconds: float
+    transport: Transport
+    steps: list[tuple[str, float]]
+    """What was tried, with the error where it failed, and how many seconds it took."""
+
+    def told(self, since: float) -> str:
+        """For a person; `since` is when the measurement began."""
+        steps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in self.steps)
+        return f"{self.seconds:.1f} s without a connection ({self.transport}, {self.began - since:.0f} s in): {steps}"
+
+
 class Device:
     """One Socket.IO connection of a person, kept up until it is closed."""
 
     def __init__(self, person: "Person", *, transport: Transport, path: str = "/socket.io") -> None:
         self.person = person
-        self.transport = transport
+        self.transport: Transport = transport
         self.path = path
         self.events: dict[str, list[Any]] = defaultdict(list)
         """Every event other than `message:new`, by name, in order."""
         self.deliveries: list[tuple[str, float]] = []
         """(client_id, monotonic seconds) of each live message, in order of arrival."""
-        self.outages: list[float] = []
-        """Seconds of each time without a connection."""
+        self.outages: list[Outage] = []
+        """Each time without a connection."""
         self.drained = 0
         self._client: socketio.AsyncClient | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -227,19 +245,25 @@ class Device:
             await self._lost.wait()
             began = time.monotonic()
             self._online.clear()
+            steps: list[tuple[str, float]] = []
             for attempt in itertools.count():
+                step, since = "connect", time.monotonic()
                 try:
                     await self._connect()
+                    steps.append((step, time.monotonic() - since))
+                    step, since = "sync", time.monotonic()
                     await self.sync()
+                    steps.append((step, time.monotonic() - since))
                     break
                 except (SocketIOError, aiohttp.ClientError, OSError, TimeoutError, Refused) as error:
+                    steps.append((f"{step}: {error!r}", time.monotonic() - since))
                     final = isinstance(error, Refused) and error.problem.get("status", 500) < 500
                     if final or time.monotonic() - began > PATIENCE_SECONDS:
                         waited = time.monotonic() - began
                         why = f"not connected after {waited:.0f} s; refused with {self._refusal}"
                         raise ConnectionError(why) from error
                     await asyncio.sleep(min(0.1 * 2**attempt, 1.0) * (0.5 + secrets.randbelow(100) / 200))
-            self.outages.append(time.monotonic() - began)
+            self.outages.append(Outage(began, time.monotonic() - began, self.transport, steps))
 
     def _on_message(self, message: Message) -> None:
         if self.person.inbox.add(message):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chatcluster_testing.delivery import check, settle
-from chatcluster_testing.people import Device, Person, Transport
+from chatcluster_testing.people import Device, Outage, Person, Transport
 
 TRANSPORTS: Final[tuple[Transport, ...]] = ("websocket", "websocket", "websocket", "polling")
 _REGISTERING = 4
@@ -47,8 +47,10 @@ class Outcome:
     ended: float = 0.0
     """When everybody had fallen silent, by the monotonic clock; what follows is catching up and checking."""
     problems: list[str] = field(default_factory=list)
-    outages: list[float] = field(default_factory=list)
-    """Seconds that a device was without a connection, until it had caught up; each time of each device."""
+    began: float = 0.0
+    """By the monotonic clock."""
+    outages: list[Outage] = field(default_factory=list)
+    """Each time of each device without a connection."""
     waits: list[float] = field(default_factory=list)
     """Seconds from the first attempt to send a message to its acknowledgement."""
     sign_ins: int = 0
@@ -57,7 +59,7 @@ class Outcome:
     @property
     def longest_outage(self) -> float:
         """Seconds."""
-        return max(self.outages, default=0.0)
+        return max((outage.seconds for outage in self.outages), default=0.0)
 
     @property
     def longest_wait(self) -> float:
@@ -105,7 +107,7 @@ class Chat:
             over.set()
             await talking
         ended = time.monotonic()
-        outcome = Outcome(seconds=ended - began, ended=ended)
+        outcome = Outcome(seconds=ended - began, began=began, ended=ended)
         for device, _ in self._devices:
             await device.online()
         for room, members in self._rooms:
@@ -123,7 +125,7 @@ class Chat:
             if person.refusals
         ]
         outcome.sign_ins = sum(person.sign_ins for person in self.people)
-        outcome.outages = [seconds for device, _ in self._devices for seconds in device.outages]
+        outcome.outages = [outage for device, _ in self._devices for outage in device.outages]
         outcome.waits = [
             at - person.sent_at[client_id] for person in self.people for client_id, at in person.acknowledged_at.items()
         ]
