@@ -70,7 +70,8 @@ export class Link<Events extends ServiceEvents, R extends Requests> {
 
   /** Calls `listener` for each event of that name. */
   on<E extends keyof Events & string>(event: E, listener: Events[E]): void {
-    this.#socket.on(event, listener as (...args: never[]) => void);
+    // The library's types of reserved events stand in the way of a name that is not known.
+    this.#socket.on<string>(event, listener as never);
   }
 
   start(): void {

@@ -22,5 +22,5 @@ export { CoreProvider, useApi } from "./provider";
 export { useReadMark } from "./reads";
 export { useSearch } from "./search";
 export { useMe, useSession, useSessionActions } from "./session";
-export { type TimelineActions, useComposer, useDraft, useDrafted, useTimeline, useTimelineActions } from "./timeline";
+export { useComposer, useDraft, useDrafted, useTimeline, useTimelineActions } from "./timeline";
 export { useUploads } from "./uploads";

@@ -2,24 +2,8 @@
 
 import { queryOptions, type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { type Api, ok } from "@/api/client";
-import type { Message, Person } from "../types";
+import { type Message, type Person, Problem } from "../types";
 import { useApi } from "./provider";
-
-/** How a person's profile is fetched: null when there is nobody (any more). */
-export function personQuery(api: Api, id: string) {
-  return queryOptions({
-    queryKey: ["person", id],
-    staleTime: 10 * 60_000,
-    queryFn: async ({ signal }): Promise<Person | null> => {
-      try {
-        return await ok(api.GET("/api/v1/users/{user_id}", { params: { path: { user_id: id } }, signal }));
-      } catch (error) {
-        if ((error as { status?: number }).status === 404) return null;
-        throw error;
-      }
-    },
-  });
-}
 
 /** The query of a person's profile, which is null when there is nobody (any more): one entry for all who show them. */
 export function personQuery(api: Api, id: string) {
