@@ -1,5 +1,15 @@
 import type { NextConfig } from "next";
 
+/** With every answer; pages have their content security policy besides (`src/proxy.ts`). */
+const HEADERS = {
+  "X-Content-Type-Options": "nosniff",
+  // Links of mails carry tokens. Not `no-referrer`: browsers then keep the origin of our own requests from us, too.
+  "Referrer-Policy": "same-origin",
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+};
+
 const config: NextConfig = {
   output: "standalone",
   // This folder alone is the application; without it the lock files of folders above would count.
@@ -11,6 +21,11 @@ const config: NextConfig = {
   images: { unoptimized: true },
   // The edge compresses.
   compress: false,
+  // One registry of metrics for all bundles.
+  serverExternalPackages: ["prom-client"],
+  headers: async () => [
+    { source: "/:path*", headers: Object.entries(HEADERS).map(([key, value]) => ({ key, value })) },
+  ],
 };
 
 export default config;

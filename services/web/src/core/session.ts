@@ -85,6 +85,13 @@ export class Session implements TokenSource {
     await this.#open(registration);
   }
 
+  /** Sets a new password by a mailed token. Every session has ended then, and this device is a known one. */
+  async resetPassword(token: string, newPassword: string): Promise<void> {
+    await exclusively(LOCK, () => this.#call("POST", "/session/reset", { token, new_password: newPassword }));
+    this.#channel?.say("signed-out");
+    this.#ended(false);
+  }
+
   async signOut(): Promise<void> {
     await exclusively(LOCK, () => this.#call("DELETE", "/session"));
     this.#channel?.say("signed-out");

@@ -22,6 +22,8 @@ export interface SessionActions {
   signIn(credentials: Credentials): Promise<void>;
   /** Makes an account and signs in. */
   register(registration: Registration): Promise<void>;
+  /** Sets a new password by the token of a mail, upon which every session has ended. */
+  resetPassword(token: string, newPassword: string): Promise<void>;
   /** Ends the session on this device, in all tabs. */
   signOut(): Promise<void>;
   /** Fetches the profile anew, after something changed it or the address was confirmed. */
@@ -34,6 +36,7 @@ export function useSessionActions(): SessionActions {
     () => ({
       signIn: (credentials) => session.signIn(credentials),
       register: (registration) => session.register(registration),
+      resetPassword: (token, newPassword) => session.resetPassword(token, newPassword),
       signOut: () => session.signOut(),
       reload: () => session.reload(),
     }),

@@ -1,0 +1,3 @@
+export { livez as GET } from "@/server/health";
+
+export const dynamic = "force-dynamic";

@@ -1,0 +1,3 @@
+export { metricsPage as GET } from "@/server/metrics";
+
+export const dynamic = "force-dynamic";
