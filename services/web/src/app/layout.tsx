@@ -1,6 +1,7 @@
 import type { Metadata, Viewport } from "next";
 import { cookies, headers } from "next/headers";
 import type { ReactNode } from "react";
+import { CoreProvider } from "@/core/react";
 import { directionOf } from "@/i18n/locales";
 import { I18nProvider } from "@/i18n/provider";
 import { messagesOf, requestLocale } from "@/i18n/server";
@@ -36,7 +37,7 @@ export default async function RootLayout({ children }: { children: ReactNode }) 
       <body>
         <I18nProvider locale={locale} messages={await messagesOf(locale)}>
           <Providers direction={direction} nonce={sent.get("x-nonce") ?? undefined}>
-            {children}
+            <CoreProvider>{children}</CoreProvider>
           </Providers>
         </I18nProvider>
       </body>

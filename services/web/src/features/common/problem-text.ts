@@ -2,7 +2,7 @@
 
 import { useCallback } from "react";
 import { useFormatter, useTranslations } from "use-intl";
-import { Problem } from "@/api/problem";
+import { Problem } from "@/core/types";
 
 /** Says in the reader's language what a failed call means. What we have no words for keeps the server's. */
 export function useProblemText(): (error: unknown) => string {

@@ -1,62 +1,86 @@
-/** What the rules below need to know of an entry of a timeline. */
-export interface Entry {
-  key: string;
-  /** Null while it is on its way to the server. */
-  seq: number | null;
-  senderId: string;
-  /** Milliseconds since 1970. */
-  createdAt: number;
-  deleted: boolean;
-  threadRoot: string | null;
-}
+import type { TimelineItem } from "@/core/types";
 
 /** A row of the timeline as it is drawn. `key` is the same for as long as the row means the same. */
-export type Row<E extends Entry> =
+export type Row =
+  | { kind: "begin"; key: "begin" }
   | { kind: "day"; key: string; at: number }
-  | { kind: "new"; key: string }
-  | { kind: "entry"; key: string; entry: E; leads: boolean };
+  | { kind: "new"; key: "new" }
+  | { kind: "item"; key: string; item: TimelineItem; leads: boolean };
 
 /** Messages of one person within this time stand together under one name. */
 export const GROUP_MS = 5 * 60_000;
 
-function continues(entry: Entry, before: Entry): boolean {
+/** When an item was written, in milliseconds since 1970. */
+export function writtenAt(item: TimelineItem): number {
+  return Date.parse(item.kind === "message" ? item.message.created_at : item.outgoing.created_at);
+}
+
+/** Its place in the conversation; null while it is on its way. */
+export function seqOf(item: TimelineItem): number | null {
+  return item.kind === "message" ? item.message.seq : null;
+}
+
+/** Who wrote it; null is oneself, whose messages on their way name nobody. */
+function writerOf(item: TimelineItem): string | null {
+  return item.kind === "message" && !item.own ? item.message.sender_id : null;
+}
+
+function isDeleted(item: TimelineItem): boolean {
+  return item.kind === "message" && Boolean(item.message.deleted_at);
+}
+
+function continues(item: TimelineItem, before: TimelineItem): boolean {
   return (
-    entry.senderId === before.senderId &&
-    entry.threadRoot === before.threadRoot &&
-    entry.deleted === before.deleted &&
-    entry.createdAt - before.createdAt < GROUP_MS
+    writerOf(item) === writerOf(before) &&
+    isDeleted(item) === isDeleted(before) &&
+    writtenAt(item) - writtenAt(before) < GROUP_MS
   );
 }
 
 /**
- * The rows for entries in their order: a line before each new day, one before the first message after `newAfter` (a
- * `seq`; null: none), and who "leads", that is, shows name and picture because the row above is somebody else's or old.
+ * The rows for items in their order: the beginning of the conversation where it is loaded, a line before each new day,
+ * one before the first message of others after `newAfter` (a `seq`; null: none), and who "leads", that is, shows name
+ * and picture because the row above is somebody else's or old.
  */
-export function rowsOf<E extends Entry>(
-  entries: readonly E[],
+export function rowsOf(
+  items: readonly TimelineItem[],
   dayOf: (moment: number) => string,
   newAfter: number | null,
-): Row<E>[] {
-  const rows: Row<E>[] = [];
-  let before: E | undefined;
+  begins: boolean,
+): Row[] {
+  const rows: Row[] = begins ? [{ kind: "begin", key: "begin" }] : [];
+  let before: TimelineItem | undefined;
   let day = "";
   let marked = newAfter === null;
-  for (const entry of entries) {
+  for (const item of items) {
     let cut = before === undefined;
-    const today = dayOf(entry.createdAt);
-    if (today !== day) {
-      rows.push({ kind: "day", key: `day-${today}`, at: entry.createdAt });
+    const at = writtenAt(item);
+    const today = dayOf(at);
+    // A clock may have stood wrong: a day that was begun does not begin again.
+    if (today > day) {
+      rows.push({ kind: "day", key: `day-${today}`, at });
       day = today;
       cut = true;
     }
-    if (!marked && entry.seq !== null && entry.seq > (newAfter as number)) {
+    if (!marked && (seqOf(item) ?? 0) > (newAfter as number) && writerOf(item) !== null) {
       rows.push({ kind: "new", key: "new" });
       marked = true;
       cut = true;
     }
-    const leads = cut || before === undefined || !continues(entry, before);
-    rows.push({ kind: "entry", key: entry.key, entry, leads });
-    before = entry;
+    rows.push({ kind: "item", key: item.key, item, leads: cut || !before || !continues(item, before) });
+    before = item;
   }
   return rows;
+}
+
+/** Where the row stands that shows `seq`, or the newest before it; -1 when there is none. */
+export function indexOfSeq(rows: readonly Row[], seq: number): number {
+  return rows.findLastIndex((row) => row.kind === "item" && (seqOf(row.item) ?? Number.POSITIVE_INFINITY) <= seq);
+}
+
+/** Whether `rows` are the rows `before` with older ones in front of them. */
+export function isExtendedBackwards(before: readonly Row[], rows: readonly Row[]): boolean {
+  const first = before.find((row) => row.kind === "item");
+  const now = rows.find((row) => row.kind === "item");
+  return Boolean(first && now && first.key !== now.key && rows.some((row) => row.key === first.key));
 }

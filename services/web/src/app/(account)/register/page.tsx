@@ -1,0 +1,5 @@
+import { Register } from "@/features/account/register";
+
+export default function Page() {
+  return <Register />;
+}

@@ -1,0 +1,14 @@
+"use client";
+
+import { useQueries } from "@tanstack/react-query";
+import { personQuery, useApi } from "@/core/react";
+import type { Person } from "@/core/types";
+
+/** The profiles of several people by their ids, as far as they are loaded. */
+export function usePeople(ids: readonly string[]): ReadonlyMap<string, Person> {
+  const api = useApi();
+  return useQueries({
+    queries: ids.map((id) => personQuery(api, id)),
+    combine: (results) => new Map(results.flatMap(({ data }) => (data ? [[data.id, data] as const] : []))),
+  });
+}
