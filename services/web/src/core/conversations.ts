@@ -10,7 +10,7 @@ import type { StoredConversation } from "./wire";
 
 type Schemas = components["schemas"];
 
-const PAGE = 200;
+const PAGE = 100;
 
 export interface ConversationsState {
   readonly status: "loading" | "ready" | "failed";
