@@ -20,7 +20,7 @@ import aiohttp
 import socketio
 from socketio.exceptions import SocketIOError
 
-from chatcluster_testing.sockets import abandon, hang_up
+from chatcluster_testing.sockets import abandon, connect, hang_up
 
 Transport = Literal["websocket", "polling"]
 Message = dict[str, Any]
@@ -217,19 +217,19 @@ class Device:
         client.on("message:new", self._on_message)
         client.on("*", self._on_event)
         client.on("disconnect", self._on_disconnect)
-        client.on("connect_error", self._on_refused)
         self._lost.clear()
         self._refusal = None
         self._unanswered = 0
         token = ""
         try:
             token = await self.person.token()
-            await client.connect(
+            await connect(
+                client,
                 self.person.edge,
+                on_refused=self._on_refused,
                 auth={"token": token},
                 transports=[self.transport],
                 socketio_path=self.path,
-                wait_timeout=10,
             )
         except BaseException:
             await abandon(client, session)

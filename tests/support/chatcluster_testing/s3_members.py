@@ -18,7 +18,7 @@ import urllib3
 from minio import Minio
 
 from chatcluster_testing.postgres import Postgres
-from chatcluster_testing.process import Program, find_program, free_port, store_env
+from chatcluster_testing.process import Program, find_program, free_port, store_env, wait_until
 
 STORE = Path(__file__).parents[3] / "stores/seaweedfs"
 BUCKET = "chat-files"
@@ -77,18 +77,26 @@ class Members:
     members: list[Member] = field(default_factory=list[Member])
 
     def master(self, path: str) -> dict[str, object]:
-        """What the master that leads says at a path, as the first member that answers has it."""
+        """What the master that leads says at a path."""
         http = urllib3.PoolManager(timeout=5, retries=False)
-        for member in self.members:
-            if member.running:
-                with contextlib.suppress(urllib3.exceptions.HTTPError, ValueError):
-                    return http.request("GET", f"http://{member.host}:{member.ports['MASTER']}{path}").json()
-        raise AssertionError("no master answers")
+        return http.request("GET", f"http://{self.leader.host}:{self.leader.ports['MASTER']}{path}").json()
 
     @property
     def leader(self) -> Member:
-        name = str(self.master("/cluster/status")["Leader"]).partition(":")[0]
-        return next(member for member in self.members if member.host == name)
+        """The running one that leads, as soon as one says so: one that has just started knows of none yet."""
+        leaders: list[Member] = []
+        wait_until(lambda: leaders.extend(self._leaders()) or bool(leaders), "a master that leads", 60)
+        return leaders[0]
+
+    def _leaders(self) -> list[Member]:
+        http = urllib3.PoolManager(timeout=5, retries=False)
+        names: set[str] = set()
+        for member in self.members:
+            if member.running:
+                with contextlib.suppress(urllib3.exceptions.HTTPError, ValueError):
+                    url = f"http://{member.host}:{member.ports['MASTER']}/cluster/status"
+                    names.add(str(http.request("GET", url).json().get("Leader", "")).partition(":")[0])
+        return [member for member in self.members if member.running and member.host in names]
 
 
 @contextlib.contextmanager

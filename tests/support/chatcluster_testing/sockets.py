@@ -1,13 +1,45 @@
-"""What the official Socket.IO client leaves behind when its connection ends, and how to end it whole."""
+"""What the official Socket.IO client for Python does not do by itself when connections begin and end."""
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from typing import Any
 
 import aiohttp
 import socketio
+from socketio.exceptions import ConnectionError as SocketConnectionError
 
 _GOODBYE_SECONDS = 60.0
 """A poll that nobody answers ends by then (`ping_interval` and `ping_timeout` of the contract)."""
+_HANDSHAKE_SECONDS = 10.0
+
+
+async def connect(
+    client: socketio.AsyncClient, url: str, *, on_refused: Callable[[Any], None] = lambda _: None, **options: Any
+) -> None:
+    """Connect, with `options` of the client's own. Raises SocketIOError as soon as that is refused or the connection is
+    lost, or after ten seconds.
+
+    The client would wait those ten seconds where a server ends the connection in place of an answer, as it does while
+    a store is away; the client for browsers tries again at once.
+    """
+    answered = asyncio.Event()
+
+    def refused(problem: Any = None) -> None:
+        on_refused(problem)
+        answered.set()
+
+    client.on("connect", answered.set)
+    client.on("connect_error", refused)
+    await client.connect(url, wait=False, **options)
+    answer = asyncio.create_task(answered.wait())
+    try:
+        ends = {answer, client.eio.read_loop_task}
+        await asyncio.wait(ends, timeout=_HANDSHAKE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        answer.cancel()
+    if not client.namespaces:
+        raise SocketConnectionError("refused" if answered.is_set() else "lost, or not answered, before it was accepted")
 
 
 async def hang_up(client: socketio.AsyncClient, session: aiohttp.ClientSession) -> None:

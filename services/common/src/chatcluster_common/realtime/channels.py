@@ -155,7 +155,7 @@ class Channels:
                 with suppress(RedisError, OSError):
                     await pubsub.aclose()
             await asyncio.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311 jitter
-            delay = min(delay * 2, 3.0)
+            delay = min(delay * 2, 1.0)
 
     async def _serve(self, pubsub: PubSub) -> None:
         await pubsub.connect()
