@@ -24,6 +24,8 @@ function policyOf(nonce: string): string {
     // Files of messages are fetched with the access token and shown as blobs.
     "img-src 'self' blob: data:",
     "media-src 'self' blob:",
+    // Else the rule for scripts would count, and a worker's address cannot carry a nonce.
+    "worker-src 'self'",
     "object-src 'none'",
     "base-uri 'none'",
     "form-action 'self'",

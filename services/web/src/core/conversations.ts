@@ -100,6 +100,7 @@ export class Conversations {
 
   /** Fetches all of them. Rejects with a Problem, which the state shows where nothing is known yet. */
   async load(): Promise<void> {
+    const before = [...this.#entries.keys()];
     const found = new Set<string>();
     try {
       let cursor: string | null = null;
@@ -119,9 +120,10 @@ export class Conversations {
       if (this.store.getState().status !== "ready") this.store.setState({ status: "failed", problem });
       throw problem;
     }
-    for (const id of this.#entries.keys()) if (!found.has(id)) this.#entries.delete(id);
+    // What was opened meanwhile may be missing from pages read before.
+    for (const id of before) if (!found.has(id)) this.#entries.delete(id);
     this.store.setState({ status: "ready", problem: null });
-    this.#show(...this.store.getState().byId.keys(), ...found);
+    this.#show(...before, ...found);
   }
 
   /** Fetches one, which is new or not what it was. A conversation that is not the person's is forgotten. */

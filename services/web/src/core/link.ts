@@ -32,6 +32,7 @@ export class Link<Events extends ServiceEvents, R extends Requests> {
   readonly store = createStore<LinkState>(() => ({ status: "stopped", retryAt: null, since: Date.now() }));
   readonly #socket: Socket;
   readonly #tokens: TokenSource;
+  readonly #silenceMs: number;
   #token: string | null = null;
   #failures = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -39,15 +40,17 @@ export class Link<Events extends ServiceEvents, R extends Requests> {
   /** Whether the socket is closed only to be opened again. */
   #replacing = false;
 
-  constructor(tokens: TokenSource, path: string, origin = "") {
+  /** `silenceMs` is how long an answer is waited for. */
+  constructor(tokens: TokenSource, path: string, origin = "", silenceMs = SILENCE_MS) {
     this.#tokens = tokens;
+    this.#silenceMs = silenceMs;
     this.#socket = io(origin || undefined, {
       path,
       auth: (give) => void this.#introduce(give),
       // A WebSocket first: most networks let it pass, and polling needs more of everybody.
       transports: ["websocket", "polling"],
       tryAllTransports: true,
-      timeout: SILENCE_MS,
+      timeout: silenceMs,
       // When to try again is decided here.
       reconnection: false,
       autoConnect: false,
@@ -111,7 +114,7 @@ export class Link<Events extends ServiceEvents, R extends Requests> {
     const sent = Date.now();
     let ack: Ack<Answer<R, E>>;
     try {
-      ack = await socket.timeout(SILENCE_MS).emitWithAck(event, payload);
+      ack = await socket.timeout(this.#silenceMs).emitWithAck(event, payload);
     } catch (cause) {
       if (socket.id !== id || !socket.connected) throw Problem.unanswered("network", cause);
       if (this.#lastAck < sent) this.#anew();
