@@ -16,6 +16,8 @@ const config: NextConfig = {
   outputFileTracingRoot: import.meta.dirname,
   turbopack: { root: import.meta.dirname },
   reactStrictMode: true,
+  // Without the tests, which are not there where images are built.
+  typescript: { tsconfigPath: "tsconfig.build.json" },
   poweredByHeader: false,
   // Pictures come from the file service in the sizes it made.
   images: { unoptimized: true },
