@@ -5,7 +5,7 @@ import { createStore } from "zustand/vanilla";
 import { type Api, ok, type TokenSource } from "@/api/client";
 import { Problem } from "@/api/problem";
 import { uuid } from "./ids";
-import { placeKey } from "./places";
+import { conversationOf, placeKey } from "./places";
 import type { Place, Upload } from "./types";
 
 const AT_A_TIME = 3;
@@ -14,6 +14,8 @@ const CHUNK = 8 * 1024 * 1024;
 const RETRIES_MS = [500, 1_000, 2_000, 5_000, 10_000];
 /** An upload of many files does not draw the screen more often than this. */
 const PROGRESS_MS = 100;
+
+type Tus = Pick<typeof import("tus-js-client"), "Upload">;
 
 export interface UploadActions {
   add(files: Iterable<File>): void;
@@ -24,6 +26,7 @@ export interface UploadActions {
 
 export class Uploads {
   readonly store = createStore<ReadonlyMap<string, readonly Upload[]>>(() => new Map());
+  readonly #load: () => Promise<Tus>;
   readonly #tokens: TokenSource;
   readonly #api: Api;
   readonly #endpoint: string;
@@ -31,7 +34,9 @@ export class Uploads {
   readonly #giveUp = new Map<string, () => void>();
   #active = 0;
 
-  constructor(tokens: TokenSource, api: Api, origin = "") {
+  /** `load` gives the library, which is fetched when it is needed. */
+  constructor(tokens: TokenSource, api: Api, origin = "", load: () => Promise<Tus> = () => import("tus-js-client")) {
+    this.#load = load;
     this.#tokens = tokens;
     this.#api = api;
     this.#endpoint = `${origin}/api/v1/files/uploads`;
@@ -83,7 +88,7 @@ export class Uploads {
     this.#active += 1;
     this.#change(upload.id, { state: "uploading" });
     try {
-      const fileId = await this.#transfer(upload, key.split("/", 1)[0] ?? key);
+      const fileId = await this.#transfer(upload, key);
       const file = await ok(this.#api.GET("/api/v1/files/{file_id}", { params: { path: { file_id: fileId } } }));
       this.#running.delete(upload.id);
       this.#change(upload.id, { state: "done", sent: upload.size, file });
@@ -97,8 +102,10 @@ export class Uploads {
   }
 
   /** The file's id, once all of it has arrived. */
-  async #transfer(upload: Upload, conversationId: string): Promise<string> {
-    const tus = await import("tus-js-client");
+  async #transfer(upload: Upload, key: string): Promise<string> {
+    const tus = await this.#load();
+    const wanted = this.#items(key).some(({ id }) => id === upload.id);
+    if (!wanted) throw Problem.unanswered("network");
     return new Promise((resolve, reject) => {
       let drawn = 0;
       // One that failed goes on where it stood.
@@ -106,7 +113,7 @@ export class Uploads {
         this.#running.get(upload.id) ??
         new tus.Upload(upload.source, {
           endpoint: this.#endpoint,
-          metadata: { filename: upload.name, conversation_id: conversationId },
+          metadata: { filename: upload.name, conversation_id: conversationOf(key) },
           chunkSize: CHUNK,
           retryDelays: RETRIES_MS,
           storeFingerprintForResuming: false,
