@@ -112,6 +112,17 @@ describe("the outbox", () => {
     expect(service.stored).toHaveLength(1);
   });
 
+  test("does not wait any longer once a connection stands again", async () => {
+    service.fates = Array.from({ length: 6 }, () => "cut" as const);
+    const outbox = page();
+    outbox.add(HERE, { body: "hello" });
+    while (service.fates.length) await vi.advanceTimersByTimeAsync(100);
+    expect(service.stored).toEqual([]);
+    outbox.connected();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(service.bodies("here")).toEqual(["hello"]);
+  });
+
   test("keeps what is refused for the person to decide, and sends what comes after it", async () => {
     service.fates = ["refused"];
     const outbox = page();
@@ -203,7 +214,7 @@ describe("the outbox", () => {
           if (what === "offline") service.online = false;
           else if (what === "online") {
             service.online = true;
-            for (const tab of tabs) tab.drain();
+            for (const tab of tabs) tab.connected();
           } else if (what === "other tab") tabs.reverse();
           else if (what === "reload") {
             // The page takes its time to go: what it wrote is on the device.

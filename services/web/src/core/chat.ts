@@ -150,11 +150,13 @@ export class Chat {
       }
     });
     link.on("server:resync", () => void this.#catchUp());
-    link.onConnect(() => void this.#catchUp());
+    link.onConnect(() => {
+      this.outbox.connected();
+      void this.#catchUp();
+    });
   }
 
   async #catchUp(): Promise<void> {
-    this.outbox.drain();
     this.marks.flush();
     this.reads.reload();
     this.timelines.retry();

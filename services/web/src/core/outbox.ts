@@ -13,6 +13,9 @@ import { Channel, exclusively } from "./tabs";
 import type { Attachment, Message, Outgoing, Place, Refusal } from "./types";
 import type { SendPayload } from "./wire";
 
+/** While there is a connection somebody looks at the message: it is tried more often than a connection is. */
+const LONGEST_MS = 5_000;
+
 export interface SendContent {
   readonly body: string;
   readonly attachments?: readonly Attachment[];
@@ -41,6 +44,8 @@ export class Outbox {
   readonly #running = new AbortController();
   /** Conversations whose messages this tab is sending. */
   readonly #draining = new Set<string>();
+  /** Ends the waits after faults of the network. */
+  #wake = new AbortController();
   /** What the device refused to keep: it lives as long as the page. */
   readonly #unkept = new Set<string>();
   #entries: readonly Queued[] = [];
@@ -104,6 +109,13 @@ export class Outbox {
     for (const id of new Set(conversationId ? [conversationId] : waiting)) void this.#drain(id);
   }
 
+  /** A connection stands again: what failed for want of one is not waited for any longer. */
+  connected(): void {
+    this.#wake.abort();
+    this.#wake = new AbortController();
+    this.drain();
+  }
+
   async #drain(conversationId: string): Promise<void> {
     if (this.#draining.has(conversationId)) return;
     this.#draining.add(conversationId);
@@ -115,7 +127,10 @@ export class Outbox {
         if (result === "done") failures = 0;
         else {
           failures += 1;
-          await pause(result.retryAfterMs ?? backoff(failures), signal);
+          const { retryAfterMs } = result;
+          // What the server asks for is waited for in any case.
+          if (retryAfterMs !== null) await pause(retryAfterMs, signal);
+          else await pause(Math.min(backoff(failures), LONGEST_MS), AbortSignal.any([signal, this.#wake.signal]));
         }
       }
     } finally {
