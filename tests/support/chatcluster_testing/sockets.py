@@ -18,7 +18,7 @@ async def connect(
     client: socketio.AsyncClient, url: str, *, on_refused: Callable[[Any], None] = lambda _: None, **options: Any
 ) -> None:
     """Connect, with `options` of the client's own. Raises SocketIOError as soon as that is refused or the connection is
-    lost, or after ten seconds.
+    lost, and TimeoutError after ten seconds.
 
     The client would wait those ten seconds where a server ends the connection in place of an answer, as it does while
     a store is away; the client for browsers tries again at once.
@@ -31,11 +31,11 @@ async def connect(
 
     client.on("connect", answered.set)
     client.on("connect_error", refused)
-    await client.connect(url, wait=False, **options)
     answer = asyncio.create_task(answered.wait())
     try:
-        ends = {answer, client.eio.read_loop_task}
-        await asyncio.wait(ends, timeout=_HANDSHAKE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.timeout(_HANDSHAKE_SECONDS):
+            await client.connect(url, wait=False, **options)
+            await asyncio.wait({answer, client.eio.read_loop_task}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         answer.cancel()
     if not client.namespaces:

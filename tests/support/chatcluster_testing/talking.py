@@ -45,7 +45,7 @@ class Outcome:
     stored: int = 0
     seconds: float = 0.0
     ended: float = 0.0
-    """When everybody had fallen silent, by the monotonic clock; what follows is catching up and checking."""
+    """When nobody sent any more, by the monotonic clock; what follows is waiting for acknowledgements, and checking."""
     problems: list[str] = field(default_factory=list)
     began: float = 0.0
     """By the monotonic clock."""
@@ -104,9 +104,9 @@ class Chat:
             await act()
             await self._flowing(self._acknowledged() + 2 * self.load.per_second)
         finally:
+            ended = time.monotonic()
             over.set()
             await talking
-        ended = time.monotonic()
         outcome = Outcome(seconds=ended - began, began=began, ended=ended)
         for device, _ in self._devices:
             await device.online()
