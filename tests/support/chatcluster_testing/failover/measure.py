@@ -40,9 +40,10 @@ async def measure(world: World, chat: Chat, watched: Watching, fault: Fault, edg
         end = time.monotonic()
         await verify_all(list(probes.values()))
     taken = {name: probe.taken for name, probe in probes.items()}
-    taken["mongodb"] = [at for person in chat.people for at in person.acknowledged_at.values()]
-    # Those who chat fall silent before the end; the probes go on.
+    # Those who chat fall silent before the end, and what is acknowledged after that says nothing; the probes go on.
     ends = {"mongodb": outcome.ended}
+    acknowledged = [at for person in chat.people for at in person.acknowledged_at.values()]
+    taken["mongodb"] = [at for at in acknowledged if at <= outcome.ended]
     gaps = {name: longest_gap(moments, harm.at, ends.get(name, end)) for name, moments in taken.items()}
     slowest = max((gaps[name] for name in fault.bounded), key=lambda gap: gap.seconds)
     return Measured(
