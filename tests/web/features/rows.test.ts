@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Message, Outgoing, TimelineItem } from "@/core/types";
 import { dayIn } from "@/features/timeline/days";
-import { GROUP_MS, indexOfSeq, isExtendedBackwards, rowsOf } from "@/features/timeline/rows";
+import { bridge, GROUP_MS, indexOfSeq, isFrontChanged, rowsOf } from "@/features/timeline/rows";
 
 const NOON = Date.UTC(2026, 10, 23, 12);
 const ME = "me";
@@ -97,18 +97,35 @@ describe("places", () => {
     expect(indexOfSeq(rows, seq)).toBe(index);
   });
 
-  it("knows older rows in front from newer ones behind", () => {
-    const of = (...seqs: number[]) =>
-      rowsOf(
-        seqs.map((seq) => message(seq)),
-        utc,
-        null,
-        false,
-      );
-    expect(isExtendedBackwards(of(3, 4), of(1, 2, 3, 4))).toBe(true);
-    expect(isExtendedBackwards(of(3, 4), of(3, 4, 5))).toBe(false);
-    expect(isExtendedBackwards(of(3, 4), of(8, 9))).toBe(false);
-    expect(isExtendedBackwards([], of(1))).toBe(false);
+  const of = (...seqs: number[]) =>
+    rowsOf(
+      seqs.map((seq) => message(seq)),
+      utc,
+      null,
+      false,
+    );
+  const items = (drawn: { kind: string; key: string }[] | null) =>
+    drawn?.filter((row) => row.kind === "item").map((row) => row.key) ?? null;
+
+  it.each([
+    ["older in front", of(3, 4), of(1, 2, 3, 4), true],
+    ["fewer in front", of(1, 2, 3), of(3, 4), true],
+    ["newer behind", of(3, 4), of(3, 4, 5), false],
+    ["other ones", of(3, 4), of(8, 9), false],
+    ["the first", of(), of(1), false],
+  ])("the front has changed: %s", (_, before, after, changed) => {
+    expect(isFrontChanged(before, after)).toBe(changed);
+  });
+
+  it.each([
+    ["a page in front, rows gone behind", of(3, 4, 5), of(1, 2, 3), ["m1", "m2", "m3", "m4", "m5"]],
+    ["a page behind, rows gone in front", of(1, 2, 3), of(3, 4, 5), ["m1", "m2", "m3", "m4", "m5"]],
+    ["a page in front alone", of(3, 4), of(1, 2, 3, 4), null],
+    ["rows gone in front alone", of(1, 2, 3), of(2, 3), null],
+    ["a page behind alone", of(3, 4), of(3, 4, 5), null],
+    ["a jump", of(3, 4), of(8, 9), null],
+  ])("one end changes at a time: %s", (_, before, after, between) => {
+    expect(items(bridge(before, after))).toEqual(between);
   });
 });
 

@@ -1,6 +1,6 @@
 import { clsx as cx } from "clsx";
 
-const SIZES = { xs: "size-5 text-[0.5625rem]", sm: "size-7 text-xs", md: "size-9 text-sm", lg: "size-20 text-xl" };
+const SIZES = { xs: "size-6 text-[0.625rem]", sm: "size-7 text-xs", md: "size-9 text-sm", lg: "size-20 text-xl" };
 
 /* Enough lightness between each ground and white text for 4.5:1. */
 const GROUNDS = [

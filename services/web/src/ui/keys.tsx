@@ -5,7 +5,7 @@ export function Keys({ of }: { of: string }) {
       {of.split("+").map((key) => (
         <kbd
           key={key}
-          className="inline-flex h-5 min-w-5 items-center justify-center rounded-sm border border-current px-1 font-sans text-xs opacity-80"
+          className="inline-flex h-5 min-w-5 items-center justify-center rounded-sm border border-current px-1 font-sans text-xs"
         >
           {key}
         </kbd>

@@ -3,7 +3,7 @@
 import { clsx as cx } from "clsx";
 import { Check, type LucideIcon } from "lucide-react";
 import { DropdownMenu as Radix } from "radix-ui";
-import type { ReactNode } from "react";
+import { type ReactNode, useRef } from "react";
 
 const PANEL =
   "z-50 min-w-52 max-w-80 animate-appear rounded-md border border-line bg-raised p-1 text-text shadow-lift " +
@@ -12,7 +12,7 @@ const ITEM =
   "flex min-h-8 cursor-pointer select-none items-center gap-2.5 rounded-sm px-2.5 py-1 outline-none " +
   "data-highlighted:bg-hover data-disabled:opacity-50";
 
-/** A menu of actions at the control that opens it. */
+/** A menu of actions at the control that opens it. In the document it stands in the same landmark. */
 export function Menu(props: {
   trigger: ReactNode;
   children: ReactNode;
@@ -24,10 +24,13 @@ export function Menu(props: {
     ...(props.open === undefined ? {} : { open: props.open }),
     ...(props.onOpenChange ? { onOpenChange: props.onOpenChange } : {}),
   };
+  const trigger = useRef<HTMLButtonElement>(null);
   return (
     <Radix.Root modal={false} {...control}>
-      <Radix.Trigger asChild>{props.trigger}</Radix.Trigger>
-      <Radix.Portal>
+      <Radix.Trigger asChild ref={trigger}>
+        {props.trigger}
+      </Radix.Trigger>
+      <Radix.Portal container={trigger.current?.closest<HTMLElement>("main, nav") ?? null}>
         <Radix.Content align={props.align ?? "end"} sideOffset={4} collisionPadding={8} className={PANEL}>
           {props.children}
         </Radix.Content>

@@ -41,6 +41,8 @@ export function Toaster() {
     () => notices,
     () => none,
   );
+  // Not before there is something to show: what the server draws may carry no style attributes.
+  if (shown.length === 0) return null;
   return (
     <Radix.Provider label={t("notice")} duration={6000} swipeDirection="down">
       {shown.map((notice) => (

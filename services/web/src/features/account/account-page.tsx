@@ -13,11 +13,11 @@ export function AccountPage(props: { title: string; text?: string; children: Rea
     document.title = `${title} · ChatCluster`;
   }, [title]);
   return (
-    <div className="flex min-h-dvh flex-col bg-surface">
-      <header className="flex h-14 shrink-0 items-center justify-end px-4">
+    <main className="flex min-h-dvh flex-col bg-surface">
+      <div className="flex h-14 shrink-0 items-center justify-end px-4">
         <LanguageMenu />
-      </header>
-      <main className="flex flex-1 flex-col items-center px-4 pt-[4vh] pb-16">
+      </div>
+      <div className="flex flex-1 flex-col items-center px-4 pt-[4vh] pb-16">
         <div className="mb-6 flex items-center gap-3">
           <Mark className="size-10" />
           <div>
@@ -31,7 +31,7 @@ export function AccountPage(props: { title: string; text?: string; children: Rea
           <div className="mt-5">{props.children}</div>
         </div>
         {props.below && <div className="mt-5 text-center text-text-2">{props.below}</div>}
-      </main>
-    </div>
+      </div>
+    </main>
   );
 }

@@ -4,8 +4,7 @@ import { useMutation } from "@tanstack/react-query";
 import Link from "next/link";
 import type { FormEvent } from "react";
 import { useTranslations } from "use-intl";
-import { ok } from "@/api/client";
-import { useApi } from "@/core/react";
+import { useSessionActions } from "@/core/react";
 import { Banner } from "@/ui/banner";
 import { Button, buttonClass } from "@/ui/button";
 import { Field, PasswordInput } from "@/ui/field";
@@ -17,10 +16,9 @@ import { fieldError, textOf } from "./form";
 export function ResetPassword({ token }: { token: string | null }) {
   const t = useTranslations("account");
   const problemText = useProblemText();
-  const api = useApi();
+  const { resetPassword } = useSessionActions();
   const reset = useMutation({
-    mutationFn: (body: { token: string; new_password: string }) =>
-      ok(api.POST("/api/v1/auth/password/reset", { body })),
+    mutationFn: ({ link, password }: { link: string; password: string }) => resetPassword(link, password),
   });
 
   if (!token) {
@@ -43,7 +41,7 @@ export function ResetPassword({ token }: { token: string | null }) {
   }
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    reset.mutate({ token, new_password: textOf(new FormData(event.currentTarget), "password") });
+    reset.mutate({ link: token, password: textOf(new FormData(event.currentTarget), "password") });
   };
   const refused = fieldError(reset.error, "new_password");
   return (

@@ -108,7 +108,7 @@ function UserLine({ user }: { user: AdminUser }) {
           @{user.username} · {user.email}
         </p>
         {user.suspended_reason && (
-          <p dir="auto" className="text-start text-danger text-sm">
+          <p dir="auto" className="text-danger text-sm">
             {user.suspended_reason}
           </p>
         )}

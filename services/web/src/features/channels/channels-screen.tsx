@@ -88,10 +88,10 @@ export default function ChannelsScreen() {
                     <Hash aria-hidden className="size-4.5" />
                   </span>
                   <div className="min-w-0 flex-1">
-                    <p dir="auto" className="truncate text-start font-medium">
+                    <p dir="auto" className="truncate font-medium">
                       {channel.name}
                     </p>
-                    <p dir="auto" className="truncate text-start text-sm text-text-3">
+                    <p dir="auto" className="truncate text-sm text-text-3">
                       {[conversation("members", { count: channel.member_count }), channel.topic]
                         .filter(Boolean)
                         .join(" · ")}

@@ -22,7 +22,7 @@ export function Sections(props: {
             key={key}
             href={href}
             aria-current={key === props.here ? "page" : undefined}
-            className="flex h-9 shrink-0 items-center gap-2.5 rounded-md px-3 text-text-2 -outline-offset-2 hover:bg-hover aria-[current]:bg-accent-soft aria-[current]:font-medium aria-[current]:text-text"
+            className="flex min-h-9 shrink-0 items-center gap-2.5 rounded-md px-3 py-1 text-text-2 -outline-offset-2 hover:bg-hover aria-[current]:bg-accent-soft aria-[current]:font-medium aria-[current]:text-text"
           >
             <Icon aria-hidden className="size-4 shrink-0" />
             {label}

@@ -63,7 +63,7 @@ export function Composer(props: {
 
   return (
     <div data-region className="shrink-0 px-4 pb-3 sm:px-5">
-      <div className="rounded-lg border border-line-strong bg-canvas focus-within:border-focus">
+      <div className="@container rounded-lg border border-line-strong bg-canvas focus-within:border-focus">
         <UploadTray files={files} />
         <div className="px-3.5 pt-2.5">
           <TextEditor

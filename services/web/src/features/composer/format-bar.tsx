@@ -19,7 +19,7 @@ export function FormatBar({ editor }: { editor: RefObject<TextEditorHandle | nul
     { icon: List, name: "list", run: () => editor.current?.prefixLines("- ") },
   ] as const;
   return (
-    <Toolbar.Root aria-label={t("format")} className="hidden items-center gap-0.5 border-line border-s ps-1 sm:flex">
+    <Toolbar.Root aria-label={t("format")} className="hidden items-center gap-0.5 border-line border-s ps-1 @md:flex">
       {tools.map(({ icon, name, run }) => (
         <Toolbar.Button key={name} asChild>
           <IconButton icon={icon} label={t(name)} onClick={run} onPointerDown={(event) => event.preventDefault()} />

@@ -51,7 +51,7 @@ export function Suggestions(props: {
           <span dir="auto" className="truncate font-medium">
             {item.label}
           </span>
-          <span dir="auto" className="min-w-0 flex-1 truncate text-start text-sm text-text-3">
+          <span dir="auto" className="min-w-0 flex-1 truncate text-sm text-text-3">
             {item.detail}
           </span>
         </div>

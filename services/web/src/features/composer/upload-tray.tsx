@@ -40,7 +40,7 @@ function UploadCard({ upload, files }: { upload: Upload; files: PlaceFiles }) {
     >
       <Preview upload={upload} />
       <div className="min-w-0 flex-1">
-        <p dir="auto" className="truncate text-start font-medium text-sm">
+        <p dir="auto" className="truncate font-medium text-sm">
           {name}
         </p>
         {failed ? (

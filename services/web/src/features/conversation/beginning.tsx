@@ -9,7 +9,7 @@ export function Beginning({ conversation, name }: { conversation: Conversation; 
   const kept = conversation.first_seq <= 1;
   return (
     <div className="px-5 pt-10 pb-3">
-      <h2 dir="auto" className="text-start font-semibold text-xl">
+      <h2 dir="auto" className="font-semibold text-xl">
         {conversation.type === "channel" && "# "}
         {name}
       </h2>
@@ -17,7 +17,7 @@ export function Beginning({ conversation, name }: { conversation: Conversation; 
         {kept ? t(conversation.type === "direct" ? "beginDirect" : "begin", { name }) : t("beginKept")}
       </p>
       {conversation.topic && (
-        <p dir="auto" className="mt-1 text-start text-text-2">
+        <p dir="auto" className="mt-1 text-text-2">
           {conversation.topic}
         </p>
       )}

@@ -33,7 +33,7 @@ export function ConversationHeader(props: {
       <BackToList />
       <ConversationIcon conversation={conversation} size="sm" />
       <div className="min-w-0 flex-1 ps-1">
-        <h1 dir="auto" className="truncate text-start font-semibold leading-5">
+        <h1 dir="auto" className="truncate font-semibold leading-5">
           {name}
         </h1>
         <Subtitle conversation={conversation} />
@@ -93,7 +93,7 @@ function Subtitle({ conversation }: { conversation: Conversation }) {
   const partner = partnerOf(conversation, me);
   const text = conversation.topic ?? t("members", { count: conversation.members.length });
   return (
-    <p dir="auto" className="truncate text-start text-text-3 text-xs">
+    <p dir="auto" className="truncate text-text-3 text-xs">
       {partner ? <Appearance id={partner} /> : text}
     </p>
   );

@@ -13,7 +13,7 @@ export function ConversationIcon({ conversation, size = "xs" }: { conversation: 
   if (partner) return <PersonAvatar id={partner} size={size} presence />;
   const Icon = conversation.type === "group" ? Users : conversation.visibility === "public" ? Hash : Lock;
   return (
-    <span className={`inline-flex shrink-0 items-center justify-center ${size === "xs" ? "size-5" : "size-7"}`}>
+    <span className={`inline-flex shrink-0 items-center justify-center ${size === "xs" ? "size-6" : "size-7"}`}>
       <Icon aria-hidden className="size-4" />
     </span>
   );

@@ -2,7 +2,7 @@
 
 import { clsx } from "clsx";
 import dynamic from "next/dynamic";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
 import { useTranslations } from "use-intl";
 import { useConversation, useConversations, useMe, useTimelineActions } from "@/core/react";
 import type { Conversation } from "@/core/types";
@@ -77,13 +77,13 @@ function Talk({ conversation, name, label }: { conversation: Conversation; name:
   const place = { conversationId: conversation.id };
   const files = usePlaceFiles(place);
   const actions = useTimelineActions(place);
-  const [timeline, setTimeline] = useState<TimelineViewHandle | null>(null);
+  const timeline = useRef<TimelineViewHandle>(null);
   const coarse = useRef(typeof matchMedia === "function" && matchMedia("(pointer: coarse)").matches);
   const mayWrite = permissionsIn(conversation, me).write;
   return (
     <DropArea onFiles={files.add} enabled={mayWrite}>
       <TimelineView
-        ref={setTimeline}
+        ref={timeline}
         place={place}
         label={label}
         begin={<Beginning conversation={conversation} name={name} />}
@@ -96,7 +96,7 @@ function Talk({ conversation, name, label }: { conversation: Conversation; name:
           placeholder={t("placeholder", { name })}
           files={files}
           onSend={() => void actions.jumpToNewest()}
-          onEditLast={() => timeline?.editLast() ?? false}
+          onEditLast={() => timeline.current?.editLast() ?? false}
           // On a phone this would open the keyboard over what one came to read.
           autoFocus={!coarse.current}
         />

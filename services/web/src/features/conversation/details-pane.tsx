@@ -24,7 +24,7 @@ export default function DetailsPane(props: { conversation: Conversation; name: s
     <section aria-label={t("detailsOf", { name })} className="flex min-h-0 flex-1 flex-col">
       <PaneHeader title={t("details")} onClose={props.onClose} />
       {conversation.topic && (
-        <p dir="auto" className="whitespace-pre-line px-4 pt-3 pb-1 text-start text-text-2">
+        <p dir="auto" className="whitespace-pre-line px-4 pt-3 pb-1 text-text-2">
           {conversation.topic}
         </p>
       )}

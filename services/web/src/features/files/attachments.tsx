@@ -91,7 +91,6 @@ function OtherFile({ file }: { file: Attachment }) {
   return (
     <button
       type="button"
-      aria-label={t("download", { name: file.name })}
       onClick={() => void attempt(() => download(file))}
       className="flex w-80 max-w-full items-center gap-3 rounded-md border border-line bg-canvas px-3 py-2 text-start hover:bg-hover"
     >
@@ -101,6 +100,7 @@ function OtherFile({ file }: { file: Attachment }) {
           {file.name}
         </span>
         <span className="block text-text-3 text-xs">{sizeOf(file.size)}</span>
+        <span className="sr-only">{t("download")}</span>
       </span>
       <Download aria-hidden className="size-4 shrink-0 text-text-3" />
     </button>

@@ -44,7 +44,7 @@ export default function PicturesDialog(props: {
           className="fixed inset-2 z-40 flex animate-appear flex-col overflow-hidden rounded-lg border border-line bg-raised shadow-lift sm:inset-6"
         >
           <header className="flex items-center gap-1 px-3 py-2">
-            <Dialog.Title dir="auto" className="min-w-0 flex-1 truncate ps-2 text-start font-medium">
+            <Dialog.Title dir="auto" className="min-w-0 flex-1 truncate ps-2 font-medium">
               {file.name}
             </Dialog.Title>
             {attachments.length > 1 && (
@@ -53,11 +53,7 @@ export default function PicturesDialog(props: {
                 <IconButton icon={ChevronRight} directional label={t("next")} onClick={() => go(1)} />
               </>
             )}
-            <IconButton
-              icon={Download}
-              label={t("download", { name: file.name })}
-              onClick={() => void attempt(() => download(file))}
-            />
+            <IconButton icon={Download} label={t("download")} onClick={() => void attempt(() => download(file))} />
             <Dialog.Close asChild>
               <IconButton icon={X} label={common("close")} />
             </Dialog.Close>

@@ -117,7 +117,7 @@ function Node({ node }: { node: Nodes }): ReactNode {
 export const Markdown = memo(function Markdown({ text }: { text: string }) {
   const tree = useMemo(() => parseMarkdown(text), [text]);
   return (
-    <div dir="auto" className={`prose-chat ${isFewEmoji(text) ? "text-[1.75rem] leading-10" : ""}`}>
+    <div dir="auto" className={`prose-chat w-fit ${isFewEmoji(text) ? "text-[1.75rem] leading-10" : ""}`}>
       {children(tree)}
     </div>
   );

@@ -97,7 +97,7 @@ function ReportCard({ report }: { report: Report }) {
         <footer className="mt-1 text-sm text-text-3">{t("by", { name: sender })}</footer>
       </blockquote>
       {report.comment && (
-        <p dir="auto" className="text-start">
+        <p dir="auto" className="">
           {report.comment}
         </p>
       )}
@@ -105,7 +105,7 @@ function ReportCard({ report }: { report: Report }) {
         <Decision report={report} />
       ) : (
         report.note && (
-          <p dir="auto" className="text-start text-sm text-text-3">
+          <p dir="auto" className="text-sm text-text-3">
             {report.note}
           </p>
         )

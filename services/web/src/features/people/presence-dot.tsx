@@ -15,12 +15,12 @@ export function PresenceDot({ status, className }: { status: keyof typeof LOOKS;
     <span
       aria-hidden
       className={clsx(
-        "inline-flex size-3 items-center justify-center rounded-full border ring-2 ring-canvas",
+        "inline-flex size-2.5 items-center justify-center rounded-full border ring-[1.5px] ring-canvas",
         LOOKS[status],
         className,
       )}
     >
-      {status === "dnd" && <span className="h-0.5 w-1.5 rounded-full bg-on-accent" />}
+      {status === "dnd" && <span className="h-px w-1 rounded-full bg-on-accent" />}
     </span>
   );
 }

@@ -32,7 +32,7 @@ export default function ProfileDialog({ userId, onClose }: { userId: string; onC
           <Skeleton className="h-10 w-40" />
         ) : (
           <div className="min-w-0">
-            <p dir="auto" className="truncate text-start font-semibold text-xl">
+            <p dir="auto" className="truncate font-semibold text-xl">
               {name}
             </p>
             {person && <p className="text-text-3">@{person.username}</p>}
@@ -47,7 +47,7 @@ export default function ProfileDialog({ userId, onClose }: { userId: string; onC
       {person && (
         <div className="mt-4 flex flex-col gap-3">
           {person.about && (
-            <p dir="auto" className="whitespace-pre-line text-start">
+            <p dir="auto" className="whitespace-pre-line">
               {person.about}
             </p>
           )}

@@ -146,7 +146,7 @@ function Result({ message }: { message: Message }) {
     <MessageCard
       message={message}
       above={
-        <p dir="auto" className="truncate text-start text-text-3 text-xs">
+        <p dir="auto" className="truncate text-text-3 text-xs">
           {name}
         </p>
       }

@@ -61,7 +61,7 @@ export default function TokenSettings() {
           {tokens.data.map((token) => (
             <li key={token.id} className="flex items-center gap-3 py-3">
               <div className="min-w-0 flex-1">
-                <p dir="auto" className="text-start font-medium">
+                <p dir="auto" className="font-medium">
                   {token.name}
                 </p>
                 <p className="text-sm text-text-3">

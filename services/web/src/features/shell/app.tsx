@@ -22,25 +22,26 @@ export default function App() {
   return (
     <div className="flex h-dvh flex-col overflow-hidden">
       <a
-        href="#main"
+        href="#screen"
         className="sr-only z-50 rounded-md bg-raised px-3 py-2 focus:not-sr-only focus:absolute focus:start-2 focus:top-2"
       >
         {t("skip")}
       </a>
       <ConnectionBanner />
-      <div className="flex min-h-0 flex-1">
+      <main className="flex min-h-0 flex-1">
         <div className={clsx("w-full shrink-0 md:flex md:w-72", home ? "flex" : "hidden")}>
+          {home && <h1 className="sr-only md:hidden">ChatCluster</h1>}
           <Sidebar />
         </div>
-        <main
-          id="main"
+        <div
+          id="screen"
           tabIndex={-1}
           data-region
           className={clsx("min-w-0 flex-1 flex-col bg-canvas outline-none md:flex", home ? "hidden" : "flex")}
         >
           <Screen route={route} />
-        </main>
-      </div>
+        </div>
+      </main>
       <Overlays />
     </div>
   );

@@ -13,7 +13,7 @@ export function Home() {
   const me = useMe();
   return (
     <div className="flex flex-1 flex-col justify-center">
-      <EmptyState icon={MessagesSquare} title={t("homeTitle", { name: me.display_name })} text={t("homeText")}>
+      <EmptyState as="h1" icon={MessagesSquare} title={t("homeTitle", { name: me.display_name })} text={t("homeText")}>
         <AppLink href="/people" className={buttonClass("primary")}>
           <UserPlus aria-hidden className="size-4" />
           {t("newDirect")}

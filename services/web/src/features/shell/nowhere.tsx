@@ -11,7 +11,7 @@ export function Nowhere() {
   const t = useTranslations("shell");
   return (
     <div className="flex flex-1 flex-col justify-center">
-      <EmptyState icon={Compass} title={t("notFound")} text={t("notFoundText")}>
+      <EmptyState as="h1" icon={Compass} title={t("notFound")} text={t("notFoundText")}>
         <AppLink href="/" className={buttonClass("secondary")}>
           {t("home")}
         </AppLink>

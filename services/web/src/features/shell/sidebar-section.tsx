@@ -62,14 +62,6 @@ const Item = memo(function Item({ conversation, here }: { conversation: Conversa
     <AppLink
       href={conversationPath(conversation.id)}
       aria-current={here ? "page" : undefined}
-      aria-label={t("item", {
-        name,
-        kind: conversation.type,
-        unread,
-        mentions,
-        draft: String(draft),
-        muted: String(muted),
-      })}
       className={clsx(
         "flex h-10 items-center gap-2.5 rounded-md px-2 -outline-offset-2 hover:bg-hover aria-[current]:bg-accent-soft md:h-8",
         unread > 0 && !muted ? "font-semibold text-text" : muted ? "text-text-3" : "text-text-2",
@@ -77,16 +69,21 @@ const Item = memo(function Item({ conversation, here }: { conversation: Conversa
       )}
     >
       <ConversationIcon conversation={conversation} />
-      <span dir="auto" className="min-w-0 flex-1 truncate text-start">
+      <span dir="auto" className="min-w-0 flex-1 truncate">
         {name}
+        <span className="sr-only">
+          {t("item", { kind: conversation.type, unread, mentions, draft: String(draft), muted: String(muted) })}
+        </span>
       </span>
       {draft && <PencilLine aria-hidden className="size-3.5 shrink-0 text-text-3" />}
       {muted && <BellOff aria-hidden className="size-3.5 shrink-0 text-text-3" />}
-      {mentions > 0 ? (
-        <Badge tone="mention">{format.number(mentions)}</Badge>
-      ) : (
-        unread > 0 && !muted && <Badge>{unread > 99 ? `${format.number(99)}+` : format.number(unread)}</Badge>
-      )}
+      <span aria-hidden>
+        {mentions > 0 ? (
+          <Badge tone="mention">{format.number(mentions)}</Badge>
+        ) : (
+          unread > 0 && !muted && <Badge>{unread > 99 ? `${format.number(99)}+` : format.number(unread)}</Badge>
+        )}
+      </span>
     </AppLink>
   );
 });

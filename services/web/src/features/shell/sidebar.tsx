@@ -65,7 +65,7 @@ function Shortcut({ href, icon: Icon, label }: { href: string; icon: typeof Sear
       aria-current={here ? "page" : undefined}
       className="flex h-9 items-center gap-2.5 rounded-md px-2 text-text-2 -outline-offset-2 hover:bg-hover aria-[current]:bg-accent-soft aria-[current]:text-text md:h-8"
     >
-      <span className="inline-flex size-5 items-center justify-center">
+      <span className="inline-flex size-6 items-center justify-center">
         <Icon aria-hidden className="size-4" />
       </span>
       {label}

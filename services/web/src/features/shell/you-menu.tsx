@@ -29,11 +29,7 @@ export function YouMenu() {
     <Menu
       align="start"
       trigger={
-        <button
-          type="button"
-          aria-label={t("you", { name: me.display_name, status: status(chosen) })}
-          className="flex min-w-0 items-center gap-2.5 rounded-md p-1 hover:bg-hover"
-        >
+        <button type="button" className="flex min-w-0 items-center gap-2.5 rounded-md p-1 hover:bg-hover">
           <span className="relative inline-flex">
             <Avatar id={me.id} name={me.display_name} url={me.avatar_url} size="sm" />
             <PresenceDot status={chosen} className="absolute -end-0.5 -bottom-0.5" />
@@ -41,6 +37,7 @@ export function YouMenu() {
           <span dir="auto" className="truncate font-semibold">
             {me.display_name}
           </span>
+          <span className="sr-only">{t("you", { status: status(chosen) })}</span>
           {presence?.emoji && <span aria-hidden>{presence.emoji}</span>}
         </button>
       }

@@ -96,7 +96,7 @@ export default function Switcher({ onClose }: { onClose: () => void }) {
             <span dir="auto" className={clsx("truncate", choice.unread > 0 && "font-semibold")}>
               {choice.label}
             </span>
-            <span dir="auto" className="min-w-0 flex-1 truncate text-start text-sm text-text-3">
+            <span dir="auto" className="min-w-0 flex-1 truncate text-sm text-text-3">
               {choice.detail}
             </span>
             {choice.unread > 0 && <Badge>{choice.unread > 99 ? "99+" : choice.unread}</Badge>}

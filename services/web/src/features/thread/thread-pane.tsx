@@ -27,12 +27,12 @@ export default function ThreadPane(props: {
   const place = { conversationId: conversation.id, threadRoot: props.rootId };
   const files = usePlaceFiles(place);
   const actions = useTimelineActions(place);
-  const [timeline, setTimeline] = useState<TimelineViewHandle | null>(null);
+  const timeline = useRef<TimelineViewHandle>(null);
   const mayWrite = permissionsIn(conversation, me).write;
   useReturnFocus();
   return (
     <section
-      aria-label={t("label", { name })}
+      aria-label={t("title")}
       className="flex min-h-0 flex-1 flex-col"
       onKeyDown={(event) => {
         if (event.key === "Escape" && !event.defaultPrevented) props.onClose();
@@ -41,7 +41,7 @@ export default function ThreadPane(props: {
       <header data-region tabIndex={-1} className="flex h-14 shrink-0 items-center gap-2 border-line border-b px-4">
         <div className="min-w-0 flex-1">
           <h2 className="font-semibold leading-5">{t("title")}</h2>
-          <p dir="auto" className="truncate text-start text-text-3 text-xs">
+          <p dir="auto" className="truncate text-text-3 text-xs">
             {name}
           </p>
         </div>
@@ -49,7 +49,7 @@ export default function ThreadPane(props: {
       </header>
       <DropArea onFiles={files.add} enabled={mayWrite}>
         <TimelineView
-          ref={setTimeline}
+          ref={timeline}
           place={place}
           label={t("label", { name })}
           begin={<Root conversationId={conversation.id} rootId={props.rootId} />}
@@ -61,7 +61,7 @@ export default function ThreadPane(props: {
             placeholder={t("placeholder")}
             files={files}
             onSend={() => void actions.jumpToNewest()}
-            onEditLast={() => timeline?.editLast() ?? false}
+            onEditLast={() => timeline.current?.editLast() ?? false}
             autoFocus
           />
         ) : (

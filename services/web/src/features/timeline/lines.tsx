@@ -9,7 +9,7 @@ export function DayLine({ at }: { at: number }) {
   return (
     <div className="flex items-center gap-3 px-5 pt-5 pb-1.5">
       <div aria-hidden className="h-px flex-1 bg-line" />
-      <h3 className="font-medium text-sm text-text-2">{dayTitle(at)}</h3>
+      <h2 className="font-medium text-sm text-text-2">{dayTitle(at)}</h2>
       <div aria-hidden className="h-px flex-1 bg-line" />
     </div>
   );
@@ -21,7 +21,7 @@ export function NewLine() {
   return (
     <div data-testid="new-line" className="flex items-center gap-2.5 px-5 pt-3 pb-1">
       <div aria-hidden className="h-px flex-1 bg-mention" />
-      <h3 className="font-semibold text-mention text-xs">{t("newLine")}</h3>
+      <h2 className="font-semibold text-mention-text text-xs">{t("newLine")}</h2>
     </div>
   );
 }

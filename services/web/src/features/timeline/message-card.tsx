@@ -38,7 +38,7 @@ export function MessageCard({ message, above, action }: { message: Message; abov
           </MessageNames>
         </div>
         {files && (
-          <p dir="auto" className="truncate text-start text-sm text-text-3">
+          <p dir="auto" className="truncate text-sm text-text-3">
             {files}
           </p>
         )}

@@ -33,7 +33,7 @@ export function MessageNames({ message, children }: { message: Message | Outgoin
         );
       }
       if (everybody && (wanted === "all" || wanted === "here")) {
-        return <span className={clsx(NAME, "bg-mention-soft text-mention")}>{piece.text}</span>;
+        return <span className={clsx(NAME, "bg-mention-soft text-mention-text")}>{piece.text}</span>;
       }
       const person = [...people.values()].find((one) => one.username === wanted);
       if (!person) return null;
@@ -44,7 +44,7 @@ export function MessageNames({ message, children }: { message: Message | Outgoin
           className={clsx(
             NAME,
             "hover:underline",
-            person.id === me.id ? "bg-mention-soft text-mention" : "bg-accent-soft text-accent",
+            person.id === me.id ? "bg-mention-soft text-mention-text" : "bg-accent-soft text-accent",
           )}
         >
           @{person.display_name}

@@ -68,9 +68,11 @@ function SentRow({ message, item, leads, pointedOut, ...props }: MessageRowProps
       onPointerLeave={(event) => !event.currentTarget.contains(document.activeElement) && setNear(false)}
       onClick={() => setNear(true)}
       className={clsx(
-        "group relative flex gap-3 px-4 -outline-offset-2 hover:bg-surface sm:px-5",
+        "relative flex gap-3 px-4 -outline-offset-2 sm:px-5",
         leads ? "mt-1.5 pt-1 pb-0.5" : "py-0.5",
-        mentionsMe && !deleted && "bg-mention-soft hover:bg-mention-soft",
+        mentionsMe && !deleted
+          ? "bg-mention-soft before:absolute before:inset-y-0 before:start-0 before:w-0.75 before:bg-mention"
+          : "hover:bg-surface",
         pointedOut !== null && "animate-flash",
       )}
     >

@@ -38,12 +38,10 @@ function Reaction({ message, emoji, ids }: { message: Message; emoji: string; id
   const people = usePeople(named);
   const list = named.map((id) => (id === me ? common("you") : (people.get(id)?.display_name ?? common("somebody"))));
   const names = t("reactionOthers", { names: format.list(list), others: ids.length - named.length });
-  const label = t("reaction", { emoji, names, mine: String(mine) });
   return (
     <Tooltip text={names}>
       <button
         type="button"
-        aria-label={label}
         aria-pressed={mine}
         onClick={() => react(message, emoji)}
         className={clsx(
@@ -55,6 +53,7 @@ function Reaction({ message, emoji, ids }: { message: Message; emoji: string; id
       >
         <span className="max-w-24 truncate">{emoji}</span>
         {format.number(ids.length)}
+        <span className="sr-only">{t("reaction", { names, mine: String(mine) })}</span>
       </button>
     </Tooltip>
   );

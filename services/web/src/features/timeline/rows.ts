@@ -78,9 +78,30 @@ export function indexOfSeq(rows: readonly Row[], seq: number): number {
   return rows.findLastIndex((row) => row.kind === "item" && (seqOf(row.item) ?? Number.POSITIVE_INFINITY) <= seq);
 }
 
-/** Whether `rows` are the rows `before` with older ones in front of them. */
-export function isExtendedBackwards(before: readonly Row[], rows: readonly Row[]): boolean {
-  const first = before.find((row) => row.kind === "item");
-  const now = rows.find((row) => row.kind === "item");
-  return Boolean(first && now && first.key !== now.key && rows.some((row) => row.key === first.key));
+function itemKeys(rows: readonly Row[]): string[] {
+  return rows.flatMap((row) => (row.kind === "item" ? [row.key] : []));
+}
+
+/** Whether the same items are there as before, with others in front of them, or with fewer. */
+export function isFrontChanged(before: readonly Row[], rows: readonly Row[]): boolean {
+  const [keys, keysBefore] = [itemKeys(rows), itemKeys(before)];
+  const [first, firstBefore] = [keys[0], keysBefore[0]];
+  if (first === undefined || firstBefore === undefined || first === firstBefore) return false;
+  return keys.includes(firstBefore) || keysBefore.includes(first);
+}
+
+/**
+ * The rows to draw between two others. A virtualizer keeps its place while one end changes; where a page comes at one
+ * end and rows go at the other, this is the step in between that has both. Null: no such step is needed.
+ */
+export function bridge(before: readonly Row[], after: readonly Row[]): Row[] | null {
+  if (!isFrontChanged(before, after)) return null;
+  const had = new Set(itemKeys(before));
+  const has = new Set(itemKeys(after));
+  const tailOf = (rows: readonly Row[], shared: ReadonlySet<string>) =>
+    rows.slice(rows.findLastIndex((row) => shared.has(row.key)) + 1);
+  const gone = tailOf(before, has);
+  if (gone.length > 0) return [...after, ...gone];
+  const come = tailOf(after, had);
+  return come.length > 0 ? [...before, ...come] : null;
 }

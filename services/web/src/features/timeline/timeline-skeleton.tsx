@@ -14,7 +14,7 @@ export function TimelineSkeleton() {
       {WIDTHS.map((width, row) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the rows never move.
         <div key={row} className="flex gap-3">
-          <Skeleton className="size-9 shrink-0 rounded-full" />
+          <Skeleton round className="size-9 shrink-0" />
           <div className="flex flex-1 flex-col gap-2 pt-1">
             <Skeleton className="h-3 w-32" />
             <Skeleton className={clsx("h-3", width)} />

@@ -1,7 +1,7 @@
 "use client";
 
 import { ArrowDown, MessageCircleWarning } from "lucide-react";
-import { type ReactNode, type Ref, useImperativeHandle, useMemo, useRef, useState } from "react";
+import { type ReactNode, type Ref, useEffect, useImperativeHandle, useMemo, useRef, useState } from "react";
 import { useTimeZone, useTranslations } from "use-intl";
 import { Virtualizer, type VirtualizerHandle } from "virtua";
 import { useConversation, useReadMark, useTimeline, useTimelineActions } from "@/core/react";
@@ -18,6 +18,7 @@ import { TimelineSkeleton } from "./timeline-skeleton";
 import { UnreadBar } from "./unread-bar";
 import { useFollow } from "./use-follow";
 import { useRowKeys } from "./use-row-keys";
+import { useSteadyRows } from "./use-steady-rows";
 
 export interface TimelineViewHandle {
   /** Begins to edit the reader's newest message; false when none is loaded. */
@@ -45,15 +46,18 @@ export function TimelineView(props: { ref?: Ref<TimelineViewHandle>; place: Plac
   const { status, items, hasOlder, hasNewer, readWhenOpened } = timeline;
   const dayOf = useMemo(() => dayIn(timeZone), [timeZone]);
   const begins = status === "ready" && !hasOlder;
-  const rows = useMemo(
+  const wanted = useMemo(
     () => rowsOf(items, dayOf, isThread ? null : readWhenOpened, begins),
     [items, dayOf, isThread, readWhenOpened, begins],
   );
+  const rows = useSteadyRows(wanted);
   const fetch = useMemo(
     () => ({ older: () => void actions.loadOlder(), newer: () => void actions.loadNewer() }),
     [actions],
   );
   const follow = useFollow(timeline, rows, scroller, virtualizer, fetch);
+  const { atEnd } = follow;
+  useEffect(() => actions.follow(atEnd), [actions, atEnd]);
   const keys = useRowKeys(rows, virtualizer, scroller, setEditing);
   const reading = !isThread && status === "ready" && follow.atEnd && !hasNewer;
   useReadMark(place.conversationId, reading ? timeline.newestSeq : null);
@@ -144,7 +148,7 @@ function ToLatest({ count, onClick }: { count: number; onClick: () => void }) {
   const t = useTranslations("timeline");
   return (
     <div className="pointer-events-none absolute inset-x-0 bottom-3 flex justify-center">
-      <Button size="sm" className="pointer-events-auto animate-appear rounded-full shadow-lift" onClick={onClick}>
+      <Button size="sm" className="pointer-events-auto animate-appear rounded-full! shadow-lift" onClick={onClick}>
         <ArrowDown aria-hidden className="size-4" />
         {t("toLatest", { count })}
       </Button>

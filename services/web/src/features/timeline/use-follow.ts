@@ -3,7 +3,7 @@
 import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { VirtualizerHandle } from "virtua";
 import type { Timeline } from "@/core/types";
-import { indexOfSeq, isExtendedBackwards, type Row } from "./rows";
+import { indexOfSeq, isFrontChanged, type Row } from "./rows";
 
 /** So near to an end, in pixels, that the reader is at it. */
 const AT_END_PX = 48;
@@ -36,7 +36,7 @@ export function useFollow(
   const end = useRef(true);
   const drawn = useRef<readonly Row[]>([]);
   const turn = useRef<number | null>(null);
-  const shift = isExtendedBackwards(drawn.current, rows);
+  const shift = isFrontChanged(drawn.current, rows);
   const { status, hasOlder, hasNewer, loadingOlder, loadingNewer, focus } = timeline;
 
   const toEnd = useCallback(() => {
