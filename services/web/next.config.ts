@@ -14,6 +14,8 @@ const config: NextConfig = {
   output: "standalone",
   // This folder alone is the application; without it the lock files of folders above would count.
   outputFileTracingRoot: import.meta.dirname,
+  // It resizes pictures, which is not done here.
+  outputFileTracingExcludes: { "*": ["node_modules/sharp/**", "node_modules/@img/**"] },
   turbopack: { root: import.meta.dirname },
   reactStrictMode: true,
   // Without the tests, which are not there where images are built.
