@@ -63,7 +63,6 @@ export function MemberList({
 
 function MemberLine(props: { member: Member; conversation: Conversation; name: string; may: Permissions }) {
   const t = useTranslations("conversation");
-  const people = useTranslations("people");
   const { member, may } = props;
   const person = usePerson(member.user_id);
   const name = usePersonName(member.user_id);
@@ -72,7 +71,6 @@ function MemberLine(props: { member: Member; conversation: Conversation; name: s
     <li className="flex min-h-12 items-center gap-3 rounded-md px-2 hover:bg-surface">
       <button
         type="button"
-        aria-label={people("profileOf", { name })}
         onClick={() => openOverlay({ kind: "profile", userId: member.user_id })}
         className="flex min-w-0 flex-1 items-center gap-3 rounded-md py-1 text-start"
       >

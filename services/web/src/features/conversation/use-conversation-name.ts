@@ -17,7 +17,6 @@ export function partnerOf(conversation: Conversation, me: string): string | null
 /** What a conversation is called: its own name, or those of the other people in it. */
 export function useConversationName(conversation: Conversation | undefined): string {
   const t = useTranslations("conversation");
-  const common = useTranslations("common");
   const message = useTranslations("message");
   const format = useFormatter();
   const me = useMe().id;
@@ -29,7 +28,7 @@ export function useConversationName(conversation: Conversation | undefined): str
   if (conversation.name) return conversation.name;
   if (others.length === 0) return conversation.type === "direct" ? message("erasedPerson") : t("note");
   return format.list(
-    named.map((id) => people.get(id)?.display_name ?? common("somebody")),
+    named.map((id) => people.get(id)?.display_name ?? "…"),
     { style: "short", type: "conjunction" },
   );
 }

@@ -88,7 +88,11 @@ export default function EmojiPicker({ onChoose }: { onChoose: (emoji: string) =>
         {all && groups.length === 0 && <p className="p-4 text-center text-text-3">{t("none")}</p>}
         {groups.map((group) => (
           <section key={group.title} aria-label={group.title || t("label")} className="[content-visibility:auto]">
-            {group.title && <h3 className="px-1 pt-2 pb-1 text-text-3 text-xs">{group.title}</h3>}
+            {group.title && (
+              <p aria-hidden className="px-1 pt-2 pb-1 text-text-3 text-xs">
+                {group.title}
+              </p>
+            )}
             <div className="grid grid-cols-8">
               {group.items.map(({ emoji, name }) => (
                 <button

@@ -21,10 +21,9 @@ function LiveDot({ id }: { id: string }) {
   return <PresenceDot status={presence?.status ?? "offline"} className="absolute -end-0.5 -bottom-0.5" />;
 }
 
-/** A person's name; a word in its place while it is loaded or when the account is gone. */
+/** A person's name; dots while it is loaded, a word in its place when the account is gone. */
 export function usePersonName(id: string | null | undefined): string {
   const t = useTranslations("message");
-  const common = useTranslations("common");
   const person = usePerson(id);
-  return person === null ? t("erasedPerson") : (person?.display_name ?? common("somebody"));
+  return person === null ? t("erasedPerson") : (person?.display_name ?? "…");
 }

@@ -1,20 +1,17 @@
 "use client";
 
 import type { ReactNode } from "react";
-import { useTranslations } from "use-intl";
 import type { Person } from "@/core/types";
 import { openOverlay } from "../common/overlay";
 import { PersonAvatar } from "./person-avatar";
 
 /** A person in a list: who, a word about them, and what can be done. */
 export function PersonLine(props: { person: Person; detail?: ReactNode; presence?: boolean; children?: ReactNode }) {
-  const t = useTranslations("people");
   const { person } = props;
   return (
     <li className="flex min-h-14 items-center gap-3 rounded-md px-3 py-1.5 hover:bg-surface">
       <button
         type="button"
-        aria-label={t("profileOf", { name: person.display_name })}
         onClick={() => openOverlay({ kind: "profile", userId: person.id })}
         className="flex min-w-0 flex-1 items-center gap-3 rounded-md text-start"
       >

@@ -27,19 +27,21 @@ export default function App() {
       >
         {t("skip")}
       </a>
-      <ConnectionBanner />
-      <main className="flex min-h-0 flex-1">
-        <div className={clsx("w-full shrink-0 md:flex md:w-72", home ? "flex" : "hidden")}>
-          {home && <h1 className="sr-only md:hidden">ChatCluster</h1>}
-          <Sidebar />
-        </div>
-        <div
-          id="screen"
-          tabIndex={-1}
-          data-region
-          className={clsx("min-w-0 flex-1 flex-col bg-canvas outline-none md:flex", home ? "hidden" : "flex")}
-        >
-          <Screen route={route} />
+      <main className="flex min-h-0 flex-1 flex-col">
+        <ConnectionBanner />
+        <div className="flex min-h-0 flex-1">
+          <div className={clsx("w-full shrink-0 md:flex md:w-72", home ? "flex" : "hidden")}>
+            {home && <h1 className="sr-only md:hidden">ChatCluster</h1>}
+            <Sidebar />
+          </div>
+          <div
+            id="screen"
+            tabIndex={-1}
+            data-region
+            className={clsx("min-w-0 flex-1 flex-col bg-canvas outline-none md:flex", home ? "hidden" : "flex")}
+          >
+            <Screen route={route} />
+          </div>
         </div>
       </main>
       <Overlays />

@@ -87,10 +87,14 @@ function SentRow({ message, item, leads, pointedOut, ...props }: MessageRowProps
           <PersonAvatar id={message.sender_id} />
         </button>
       ) : (
+        // Longer than its column in some languages: it then reaches into the margin, and never makes a second line.
         <time
           dateTime={message.created_at}
           title={full(message.created_at)}
-          className={clsx("w-9 shrink-0 pt-1 text-end text-[0.6875rem] text-text-3 leading-4", !near && "invisible")}
+          className={clsx(
+            "flex w-9 shrink-0 justify-end whitespace-nowrap pt-1 text-[0.6875rem] text-text-3 leading-4",
+            !near && "invisible",
+          )}
         >
           {clock(message.created_at)}
         </time>

@@ -62,12 +62,12 @@ export function useFollow(
       turn.current = focus.turn;
       const index = focus.seq === null ? rows.length - 1 : indexOfSeq(rows, focus.seq);
       const row = rows[Math.max(index, 0)];
+      // The line that says what is new is seen as well.
+      const start = rows[index - 1]?.kind === "new" ? index - 1 : Math.max(index, 0);
       end.current = focus.seq === null;
       if (focus.seq === null) virtualizer.current?.scrollToIndex(rows.length - 1, { align: "end" });
-      else
-        virtualizer.current?.scrollToIndex(Math.max(index, 0), {
-          align: focus.reason === "unread" ? "start" : "center",
-        });
+      else if (focus.reason === "unread") virtualizer.current?.scrollToIndex(start, { align: "start" });
+      else virtualizer.current?.scrollToIndex(Math.max(index, 0), { align: "center" });
       if (row && focus.reason === "message") setPointedOut({ key: row.key, turn: focus.turn });
       return;
     }
