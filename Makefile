@@ -14,10 +14,11 @@ MEMBERS = $(addprefix tests/services/,test_postgres_members.py test_postgres_gro
 
 UV = $$(environments/bootstrap.sh)
 BIN := .venv/bin
+WEB := services/web
 LOCAL := $(BIN)/chatcluster-local
 PYTEST := $(BIN)/pytest
 
-.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-services test-members test-platform test-operator test-cluster day-two failover test-mongodb soak measure
+.PHONY: help up down status url kubeconfig clean lint format generate test test-fast test-web test-services test-members test-platform test-operator test-cluster day-two failover test-mongodb soak measure
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +44,7 @@ kubeconfig: .venv/.synced ## Print the path of the cluster's kubeconfig
 
 clean: .venv/.synced ## `down`, and remove state, caches and the virtual environment
 	@$(LOCAL) clean --name $(NAME) --cache
-	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(WEB)/node_modules $(WEB)/.next .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 lint: .venv/.synced ## Style, types, import directions, generated files
 	@$(BIN)/ruff check .
@@ -70,11 +71,20 @@ generate: .venv/.synced ## Write the CRD, install.yaml, the manifests of the tes
 	@$(BIN)/python tests/load/page.py --write
 	@$(BIN)/python tests/load/capacity.py --write
 
-test: lint test-fast test-services test-platform test-operator test-cluster ## Every test, the ones on a real cluster included
+test: lint test-fast test-web test-services test-platform test-operator test-cluster ## Every test, the ones on a real cluster included
 
 test-fast: .venv/.synced ## Rules, manifests and the edge: no cluster, no stores
 	@tests/support/install-stores.sh
 	@$(PYTEST) tests/unit -n 2 --dist loadfile
+
+# npm puts programs of the packages first, Node.js among them: Debian's may be too old for these.
+$(WEB)/node_modules/.synced: $(WEB)/package-lock.json
+	@tests/support/install-stores.sh
+	@cd $(WEB) && npm ci --silent
+	@touch $@
+
+test-web: $(WEB)/node_modules/.synced ## The web client: style, types, and its rules without a browser
+	@cd $(WEB) && npm run --silent lint && npm run --silent types && npm run --silent api:check && npm run --silent test
 
 test-services: .venv/.synced ## The services as processes against real stores
 	@tests/support/install-stores.sh
