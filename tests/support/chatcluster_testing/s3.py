@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,3 +107,11 @@ def running_s3(more: Mapping[str, str] | None = None) -> Iterator[S3]:
             program.kill()  # its data goes with the folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        remove_sockets(int(value) for name, value in options.items() if ".port" in name)
+
+
+def remove_sockets(ports: Iterable[int]) -> None:
+    """What a server that was killed leaves of its UNIX sockets, for which it takes no other folder than this."""
+    for port in ports:
+        for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+            path.unlink(missing_ok=True)

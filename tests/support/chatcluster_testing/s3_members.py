@@ -19,6 +19,7 @@ from minio import Minio
 
 from chatcluster_testing.postgres import Postgres
 from chatcluster_testing.process import Program, find_program, free_port, store_env, wait_until
+from chatcluster_testing.s3 import remove_sockets
 
 STORE = Path(__file__).parents[3] / "stores/seaweedfs"
 BUCKET = "chat-files"
@@ -155,6 +156,7 @@ def running_members(
     finally:
         for member in found.members:
             member.kill()
+            remove_sockets(offset + port for port in member.ports.values() for offset in (0, 10_000))
         shutil.rmtree(folder, ignore_errors=True)
 
 
