@@ -173,6 +173,13 @@ def test_ports_are_named_and_services_find_them(made, pods):
             assert port["targetPort"] in ports
 
 
+def test_nobody_waits_for_the_readiness_of_redis(made):
+    """A command is asked every ten seconds: who waits for a member that loads its data would hear of it so late."""
+    services = of_kind(made, "Service")
+    found = [item for item in services if item["spec"]["selector"].get("app.kubernetes.io/component") == "redis"]
+    assert all(item["spec"].get("publishNotReadyAddresses") for item in found)
+
+
 def _stable(selector):
     """Without the labels that pods are given while they run: Patroni's for the leader, Kubernetes' for each member."""
     given = {"chatcluster.dev/role", "statefulset.kubernetes.io/pod-name"}

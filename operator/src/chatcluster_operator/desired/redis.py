@@ -174,7 +174,8 @@ def _services(cluster: ChatCluster, members: int, ports: dict[str, int]) -> list
     name, nodes = object_name(cluster, NAME), object_name(cluster, NAME, "nodes")
     if members == 1:
         return [
-            common.service(cluster, name, NAME, ports),
+            # There is no other to lead to: who waits for it hears at once when it has loaded its data.
+            common.service(cluster, name, NAME, ports, publish_not_ready=True),
             common.service(cluster, nodes, NAME, ports, headless=True, publish_not_ready=True),
         ]
     ports = {**ports, "sentinel": stores.SENTINEL_PORT}
