@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     dir: tests,
     include: ["**/*.test.{ts,tsx}"],
+    setupFiles: [`${tests}setup.ts`],
     // What draws runs in a document; a file may say otherwise in its first line.
     environment: "node",
     restoreMocks: true,
