@@ -79,8 +79,8 @@ class Members:
 
     def master(self, path: str) -> dict[str, object]:
         """What the master that leads says at a path."""
-        http = urllib3.PoolManager(timeout=5, retries=False)
-        return http.request("GET", f"http://{self.leader.host}:{self.leader.ports['MASTER']}{path}").json()
+        leader, http = self.leader, urllib3.PoolManager(timeout=5, retries=False)
+        return http.request("GET", f"http://{leader.host}:{leader.ports['MASTER']}{path}").json()
 
     @property
     def leader(self) -> Member:

@@ -7,10 +7,11 @@ import { useSessionActions } from "@/core/react";
 import { Problem } from "@/core/types";
 import { Banner } from "@/ui/banner";
 import { Button } from "@/ui/button";
-import { Field, Input, PasswordInput } from "@/ui/field";
+import { Field, Input } from "@/ui/field";
 import { useProblemText } from "../common/problem-text";
 import { AccountPage } from "./account-page";
 import { fieldError, textOf } from "./form";
+import { NewPassword } from "./secret-fields";
 import { TextLink } from "./text-link";
 import { useLeaveWhenSignedIn } from "./use-leave-when-signed-in";
 
@@ -69,17 +70,7 @@ export function Register() {
         <Field label={t("email")} error={errorOf("email")}>
           <Input name="email" type="email" required autoComplete="email" dir="ltr" />
         </Field>
-        <Field label={t("password")} hint={t("passwordHint")} error={errorOf("password")}>
-          <PasswordInput
-            name="password"
-            required
-            minLength={10}
-            maxLength={128}
-            autoComplete="new-password"
-            showLabel={t("showPassword")}
-            hideLabel={t("hidePassword")}
-          />
-        </Field>
+        <NewPassword name="password" label={t("password")} error={errorOf("password")} />
         <Button type="submit" variant="primary" busy={attempt.isPending || attempt.isSuccess}>
           {t("register.action")}
         </Button>

@@ -7,10 +7,10 @@ import { useTranslations } from "use-intl";
 import { useSessionActions } from "@/core/react";
 import { Banner } from "@/ui/banner";
 import { Button, buttonClass } from "@/ui/button";
-import { Field, PasswordInput } from "@/ui/field";
 import { useProblemText } from "../common/problem-text";
 import { AccountPage } from "./account-page";
 import { fieldError, textOf } from "./form";
+import { NewPassword } from "./secret-fields";
 
 /** Where the mailed link leads: a new password for its token. */
 export function ResetPassword({ token }: { token: string | null }) {
@@ -59,17 +59,7 @@ export function ResetPassword({ token }: { token: string | null }) {
             {problemText(reset.error)}
           </Banner>
         )}
-        <Field label={t("newPassword")} hint={t("passwordHint")} error={refused}>
-          <PasswordInput
-            name="password"
-            required
-            minLength={10}
-            maxLength={128}
-            autoComplete="new-password"
-            showLabel={t("showPassword")}
-            hideLabel={t("hidePassword")}
-          />
-        </Field>
+        <NewPassword name="password" label={t("newPassword")} error={refused} />
         <Button type="submit" variant="primary" busy={reset.isPending}>
           {t("reset.action")}
         </Button>

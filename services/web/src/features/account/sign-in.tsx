@@ -7,10 +7,11 @@ import { useSession, useSessionActions } from "@/core/react";
 import { type Credentials, Problem } from "@/core/types";
 import { Banner } from "@/ui/banner";
 import { Button } from "@/ui/button";
-import { Field, Input, PasswordInput } from "@/ui/field";
+import { Field, Input } from "@/ui/field";
 import { useProblemText } from "../common/problem-text";
 import { AccountPage } from "./account-page";
 import { textOf } from "./form";
+import { CurrentPassword } from "./secret-fields";
 import { TextLink } from "./text-link";
 import { useLeaveWhenSignedIn } from "./use-leave-when-signed-in";
 
@@ -71,15 +72,7 @@ function PasswordForm(props: {
       <Field label={t("login")}>
         <Input name="login" required autoComplete="username" autoCapitalize="none" spellCheck={false} dir="auto" />
       </Field>
-      <Field label={t("password")}>
-        <PasswordInput
-          name="password"
-          required
-          autoComplete="current-password"
-          showLabel={t("showPassword")}
-          hideLabel={t("hidePassword")}
-        />
-      </Field>
+      <CurrentPassword label={t("password")} />
       <Button type="submit" variant="primary" busy={props.busy}>
         {t("signIn.action")}
       </Button>

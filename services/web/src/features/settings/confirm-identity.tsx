@@ -5,8 +5,8 @@ import { useTranslations } from "use-intl";
 import { Banner } from "@/ui/banner";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
-import { Field, Input, PasswordInput } from "@/ui/field";
 import { textOf } from "../account/form";
+import { CodeField, CurrentPassword } from "../account/secret-fields";
 import { useProblemText } from "../common/problem-text";
 
 export interface Identity {
@@ -26,7 +26,6 @@ export function ConfirmIdentity(props: {
   children?: ReactNode;
 }) {
   const t = useTranslations("settings");
-  const account = useTranslations("account");
   const problemText = useProblemText();
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<unknown>(null);
@@ -48,20 +47,8 @@ export function ConfirmIdentity(props: {
       <form onSubmit={(event) => void submit(event)} className="flex flex-col gap-4">
         {problem !== null && <Banner tone="danger">{problemText(problem)}</Banner>}
         {props.children}
-        <Field label={t("currentPassword")}>
-          <PasswordInput
-            name="password"
-            required
-            autoComplete="current-password"
-            showLabel={account("showPassword")}
-            hideLabel={account("hidePassword")}
-          />
-        </Field>
-        {props.code && (
-          <Field label={account("code")} hint={account("codeHint")}>
-            <Input name="totp" required autoComplete="one-time-code" dir="ltr" className="font-mono" />
-          </Field>
-        )}
+        <CurrentPassword label={t("currentPassword")} />
+        {props.code && <CodeField />}
         <Button type="submit" variant={props.danger ? "danger" : "primary"} busy={busy} className="self-end">
           {props.action}
         </Button>

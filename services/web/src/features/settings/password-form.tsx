@@ -7,9 +7,9 @@ import { ok } from "@/api/client";
 import { useApi } from "@/core/react";
 import { Banner } from "@/ui/banner";
 import { Button } from "@/ui/button";
-import { Field, Input, PasswordInput } from "@/ui/field";
 import { toast } from "@/ui/toast";
 import { fieldError, textOf } from "../account/form";
+import { CodeField, CurrentPassword, NewPassword } from "../account/secret-fields";
 import { useProblemText } from "../common/problem-text";
 
 export function PasswordForm({ code }: { code: boolean }) {
@@ -36,28 +36,12 @@ export function PasswordForm({ code }: { code: boolean }) {
     });
   };
   const refused = fieldError(change.error, "new_password");
-  const show = { showLabel: account("showPassword"), hideLabel: account("hidePassword") };
   return (
     <form ref={form} onSubmit={submit} className="flex max-w-md flex-col gap-4">
       {change.error && !refused && <Banner tone="danger">{problemText(change.error)}</Banner>}
-      <Field label={t("currentPassword")}>
-        <PasswordInput name="password" required autoComplete="current-password" {...show} />
-      </Field>
-      <Field label={account("newPassword")} hint={account("passwordHint")} error={refused}>
-        <PasswordInput
-          name="new_password"
-          required
-          minLength={10}
-          maxLength={128}
-          autoComplete="new-password"
-          {...show}
-        />
-      </Field>
-      {code && (
-        <Field label={account("code")} hint={account("codeHint")}>
-          <Input name="totp" required autoComplete="one-time-code" dir="ltr" className="font-mono" />
-        </Field>
-      )}
+      <CurrentPassword label={t("currentPassword")} />
+      <NewPassword name="new_password" label={account("newPassword")} error={refused} />
+      {code && <CodeField />}
       <Button type="submit" busy={change.isPending} className="self-start">
         {t("passwordAction")}
       </Button>
