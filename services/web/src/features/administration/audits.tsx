@@ -5,6 +5,7 @@ import { useTranslations } from "use-intl";
 import { ok } from "@/api/client";
 import { useApi } from "@/core/react";
 import { SkeletonRows } from "@/ui/skeleton";
+import { cursorPages } from "../common/cursor-pages";
 import { EventList } from "../common/event-list";
 import { Failed } from "../common/failed";
 import { LoadMore } from "../common/load-more";
@@ -19,15 +20,7 @@ export function AdminEvents() {
   const api = useApi();
   const events = useInfiniteQuery({
     queryKey: ["admin-audit"],
-    initialPageParam: "",
-    queryFn: ({ pageParam, signal }) =>
-      ok(
-        api.GET("/api/v1/admin/audit", {
-          params: { query: { limit: LIMIT, ...(pageParam ? { cursor: pageParam } : {}) } },
-          signal,
-        }),
-      ),
-    getNextPageParam: (page) => page.next_cursor,
+    ...cursorPages(LIMIT, (page, signal) => ok(api.GET("/api/v1/admin/audit", { params: { query: page }, signal }))),
   });
   if (events.isPending) return <SkeletonRows label={common("loading")} />;
   if (events.error) return <Failed error={events.error} onRetry={events.refetch} />;
@@ -57,15 +50,7 @@ export function AdminCalls() {
   const api = useApi();
   const calls = useInfiniteQuery({
     queryKey: ["admin-requests"],
-    initialPageParam: "",
-    queryFn: ({ pageParam, signal }) =>
-      ok(
-        api.GET("/api/v1/admin/requests", {
-          params: { query: { limit: LIMIT, ...(pageParam ? { cursor: pageParam } : {}) } },
-          signal,
-        }),
-      ),
-    getNextPageParam: (page) => page.next_cursor,
+    ...cursorPages(LIMIT, (page, signal) => ok(api.GET("/api/v1/admin/requests", { params: { query: page }, signal }))),
   });
   if (calls.isPending) return <SkeletonRows label={common("loading")} />;
   if (calls.error) return <Failed error={calls.error} onRetry={calls.refetch} />;

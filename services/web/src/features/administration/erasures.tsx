@@ -7,6 +7,7 @@ import { useApi } from "@/core/react";
 import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { SkeletonRows } from "@/ui/skeleton";
+import { cursorPages } from "../common/cursor-pages";
 import { Failed } from "../common/failed";
 import { LoadMore } from "../common/load-more";
 import { useMoments } from "../common/moments";
@@ -24,15 +25,7 @@ export function Erasures() {
   const { short, ago } = useMoments();
   const erasures = useInfiniteQuery({
     queryKey: KEY,
-    initialPageParam: "",
-    queryFn: ({ pageParam, signal }) =>
-      ok(
-        api.GET("/api/v1/admin/erasures", {
-          params: { query: { limit: 50, ...(pageParam ? { cursor: pageParam } : {}) } },
-          signal,
-        }),
-      ),
-    getNextPageParam: (page) => page.next_cursor,
+    ...cursorPages(50, (page, signal) => ok(api.GET("/api/v1/admin/erasures", { params: { query: page }, signal }))),
   });
   if (erasures.isPending) return <SkeletonRows label={common("loading")} />;
   if (erasures.error) return <Failed error={erasures.error} onRetry={erasures.refetch} />;

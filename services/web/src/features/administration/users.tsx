@@ -16,6 +16,7 @@ import { Field, Input, Select, TextArea } from "@/ui/field";
 import { IconButton } from "@/ui/icon-button";
 import { Menu, MenuChoice, MenuItem, MenuSeparator } from "@/ui/menu";
 import { SkeletonRows } from "@/ui/skeleton";
+import { cursorPages } from "../common/cursor-pages";
 import { Failed } from "../common/failed";
 import { LoadMore } from "../common/load-more";
 import { useAttempt } from "../common/use-attempt";
@@ -38,22 +39,14 @@ export function Users() {
   const users = useInfiniteQuery({
     queryKey: [KEY, query, role],
     placeholderData: keepPreviousData,
-    initialPageParam: "",
-    queryFn: ({ pageParam, signal }) =>
+    ...cursorPages(50, (page, signal) =>
       ok(
         api.GET("/api/v1/admin/users", {
-          params: {
-            query: {
-              limit: 50,
-              ...(query ? { query } : {}),
-              ...(role ? { role } : {}),
-              ...(pageParam ? { cursor: pageParam } : {}),
-            },
-          },
+          params: { query: { ...page, ...(query ? { query } : {}), ...(role ? { role } : {}) } },
           signal,
         }),
       ),
-    getNextPageParam: (page) => page.next_cursor,
+    ),
   });
   const shown = users.data?.pages.flatMap((page) => page.items) ?? [];
   return (

@@ -10,6 +10,7 @@ import { Button, buttonClass } from "@/ui/button";
 import { EmptyState } from "@/ui/empty-state";
 import { Input } from "@/ui/field";
 import { SkeletonRows } from "@/ui/skeleton";
+import { cursorPages } from "../common/cursor-pages";
 import { Failed } from "../common/failed";
 import { LoadMore } from "../common/load-more";
 import { openOverlay } from "../common/overlay";
@@ -36,15 +37,14 @@ export default function ChannelsScreen() {
   const directory = useInfiniteQuery({
     queryKey: [KEY, query],
     placeholderData: keepPreviousData,
-    initialPageParam: "",
-    queryFn: ({ pageParam, signal }) =>
+    ...cursorPages(50, (page, signal) =>
       ok(
         api.GET("/api/v1/conversations/directory", {
-          params: { query: { limit: 50, ...(query ? { query } : {}), ...(pageParam ? { cursor: pageParam } : {}) } },
+          params: { query: { ...page, ...(query ? { query } : {}) } },
           signal,
         }),
       ),
-    getNextPageParam: (page) => page.next_cursor,
+    ),
   });
   const channels = directory.data?.pages.flatMap((page) => page.items) ?? [];
   const enter = (id: string) =>

@@ -5,6 +5,7 @@ import { useTranslations } from "use-intl";
 import { ok } from "@/api/client";
 import { useApi } from "@/core/react";
 import { SkeletonRows } from "@/ui/skeleton";
+import { cursorPages } from "../common/cursor-pages";
 import { EventList } from "../common/event-list";
 import { Failed } from "../common/failed";
 import { LoadMore } from "../common/load-more";
@@ -17,15 +18,7 @@ export function ModerationAudit() {
   const api = useApi();
   const audit = useInfiniteQuery({
     queryKey: ["moderation-audit"],
-    initialPageParam: "",
-    queryFn: ({ pageParam, signal }) =>
-      ok(
-        api.GET("/api/v1/moderation/audit", {
-          params: { query: { limit: 50, ...(pageParam ? { cursor: pageParam } : {}) } },
-          signal,
-        }),
-      ),
-    getNextPageParam: (page) => page.next_cursor,
+    ...cursorPages(50, (page, signal) => ok(api.GET("/api/v1/moderation/audit", { params: { query: page }, signal }))),
   });
   if (audit.isPending) return <SkeletonRows label={common("loading")} />;
   if (audit.error) return <Failed error={audit.error} onRetry={audit.refetch} />;

@@ -12,6 +12,7 @@ import { Button } from "@/ui/button";
 import { EmptyState } from "@/ui/empty-state";
 import { Field, Select, TextArea } from "@/ui/field";
 import { SkeletonRows } from "@/ui/skeleton";
+import { cursorPages } from "../common/cursor-pages";
 import { Failed } from "../common/failed";
 import { LoadMore } from "../common/load-more";
 import { useMoments } from "../common/moments";
@@ -32,15 +33,9 @@ export function Reports() {
   const [state, setState] = useState<Report["state"]>("open");
   const reports = useInfiniteQuery({
     queryKey: [KEY, state],
-    initialPageParam: "",
-    queryFn: ({ pageParam, signal }) =>
-      ok(
-        api.GET("/api/v1/moderation/reports", {
-          params: { query: { state, limit: 30, ...(pageParam ? { cursor: pageParam } : {}) } },
-          signal,
-        }),
-      ),
-    getNextPageParam: (page) => page.next_cursor,
+    ...cursorPages(30, (page, signal) =>
+      ok(api.GET("/api/v1/moderation/reports", { params: { query: { ...page, state } }, signal })),
+    ),
   });
   const shown = reports.data?.pages.flatMap((page) => page.items) ?? [];
   return (

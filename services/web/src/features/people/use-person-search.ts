@@ -4,6 +4,7 @@ import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useDeferredValue } from "react";
 import { ok } from "@/api/client";
 import { useApi } from "@/core/react";
+import { cursorPages } from "../common/cursor-pages";
 
 /** People whose names fit, in pages. Nothing is asked for while the query is empty. */
 export function usePersonSearch(text: string) {
@@ -13,14 +14,8 @@ export function usePersonSearch(text: string) {
     queryKey: ["users", "search", query],
     enabled: query !== "",
     placeholderData: keepPreviousData,
-    initialPageParam: "",
-    queryFn: ({ pageParam, signal }) =>
-      ok(
-        api.GET("/api/v1/users", {
-          params: { query: { query, limit: 30, ...(pageParam ? { cursor: pageParam } : {}) } },
-          signal,
-        }),
-      ),
-    getNextPageParam: (page) => page.next_cursor,
+    ...cursorPages(30, (page, signal) =>
+      ok(api.GET("/api/v1/users", { params: { query: { ...page, query } }, signal })),
+    ),
   });
 }

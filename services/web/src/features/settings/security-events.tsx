@@ -5,6 +5,7 @@ import { useTranslations } from "use-intl";
 import { ok } from "@/api/client";
 import { useApi } from "@/core/react";
 import { SkeletonRows } from "@/ui/skeleton";
+import { cursorPages } from "../common/cursor-pages";
 import { EventList } from "../common/event-list";
 import { Failed } from "../common/failed";
 import { LoadMore } from "../common/load-more";
@@ -17,15 +18,9 @@ export function SecurityEvents() {
   const api = useApi();
   const events = useInfiniteQuery({
     queryKey: ["security-events"],
-    initialPageParam: "",
-    queryFn: ({ pageParam, signal }) =>
-      ok(
-        api.GET("/api/v1/users/me/security-events", {
-          params: { query: { limit: 20, ...(pageParam ? { cursor: pageParam } : {}) } },
-          signal,
-        }),
-      ),
-    getNextPageParam: (page) => page.next_cursor,
+    ...cursorPages(20, (page, signal) =>
+      ok(api.GET("/api/v1/users/me/security-events", { params: { query: page }, signal })),
+    ),
   });
   if (events.isPending) return <SkeletonRows rows={3} label={common("loading")} />;
   if (events.error) return <Failed error={events.error} onRetry={events.refetch} />;
