@@ -86,7 +86,12 @@ class Members:
     def leader(self) -> Member:
         """The running one that leads, as soon as one says so: one that has just started knows of none yet."""
         leaders: list[Member] = []
-        wait_until(lambda: leaders.extend(self._leaders()) or bool(leaders), "a master that leads", 60)
+
+        def known() -> bool:
+            leaders.extend(self._leaders())
+            return bool(leaders)
+
+        wait_until(known, "a master that leads", 60)
         return leaders[0]
 
     def _leaders(self) -> list[Member]:
